@@ -1,0 +1,130 @@
+// Package database declares RDS for PostgreSQL: private, encrypted, reachable over TLS only, its password known to nobody.
+package database
+
+import (
+	"fmt"
+
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/rds"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+// Port is where PostgreSQL listens.
+const Port = 5432
+
+// Args are the inputs of a Database.
+type Args struct {
+	Name             string // identifier of the instance, and of what belongs to it
+	VPCID            pulumi.StringInput
+	SubnetIDs        pulumi.StringArrayInput // isolated, in at least two zones
+	Database         string
+	User             string // master user
+	MajorVersion     string // such as 17; a minor one would become a failing downgrade after an automatic upgrade
+	InstanceClass    string
+	StorageGiB       int
+	MultiAZ          bool
+	BackupDays       int  // 0 switches backups off
+	Protected        bool // RDS refuses deletion, and so does Pulumi before asking
+	FinalSnapshot    bool // whether a deletion leaves a snapshot
+	ApplyImmediately bool // else changes that restart the database wait for its maintenance window
+}
+
+// Database is the instance and what a client needs to reach it.
+type Database struct {
+	pulumi.ResourceState
+
+	Host            pulumi.StringOutput
+	SecurityGroupID pulumi.IDOutput
+	SecretARN       pulumi.StringOutput // Secrets Manager: JSON with username and password, rotated by RDS every 7 days
+	Endpoint        pulumi.StringOutput // HOST:PORT
+}
+
+// New declares a Database.
+func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOption) (*Database, error) {
+	d := &Database{}
+	if err := ctx.RegisterComponentResource("slipway:database:Database", name, d, opts...); err != nil {
+		return nil, fmt.Errorf("register %s: %w", name, err)
+	}
+	parent := pulumi.Parent(d)
+	subnets, err := rds.NewSubnetGroup(ctx, name, &rds.SubnetGroupArgs{
+		Name:        pulumi.String(args.Name),
+		Description: pulumi.String("Isolated subnets: no route leads out"),
+		SubnetIds:   args.SubnetIDs,
+	}, parent)
+	if err != nil {
+		return nil, fmt.Errorf("declare the database's subnet group: %w", err)
+	}
+	// No rule here: whoever may reach the database is let in beside its own declaration.
+	group, err := ec2.NewSecurityGroup(ctx, name, &ec2.SecurityGroupArgs{
+		Name:        pulumi.String(args.Name + "-database"),
+		Description: pulumi.String("PostgreSQL"),
+		VpcId:       args.VPCID,
+		Tags:        pulumi.StringMap{"Name": pulumi.String(args.Name + "-database")},
+	}, parent)
+	if err != nil {
+		return nil, fmt.Errorf("declare the database's security group: %w", err)
+	}
+	parameters, err := rds.NewParameterGroup(ctx, name, &rds.ParameterGroupArgs{
+		// The family is part of the name: a major upgrade needs both groups at once.
+		Name:        pulumi.Sprintf("%s-postgres%s", args.Name, args.MajorVersion),
+		Family:      pulumi.String("postgres" + args.MajorVersion),
+		Description: pulumi.String("TLS or nothing"),
+		Parameters: rds.ParameterGroupParameterArray{
+			rds.ParameterGroupParameterArgs{Name: pulumi.String("rds.force_ssl"), Value: pulumi.String("1")},
+		},
+	}, parent)
+	if err != nil {
+		return nil, fmt.Errorf("declare the database's parameter group: %w", err)
+	}
+	instance, err := rds.NewInstance(ctx, name, args.instance(subnets, group, parameters), parent,
+		pulumi.Protect(args.Protected))
+	if err != nil {
+		return nil, fmt.Errorf("declare the database: %w", err)
+	}
+	d.Host, d.Endpoint, d.SecurityGroupID = instance.Address, instance.Endpoint, group.ID()
+	d.SecretARN = instance.MasterUserSecrets.ApplyT(masterSecret).(pulumi.StringOutput)
+	return d, ctx.RegisterResourceOutputs(d, pulumi.Map{"endpoint": d.Endpoint, "secretArn": d.SecretARN})
+}
+
+func (args Args) instance(subnets *rds.SubnetGroup, group *ec2.SecurityGroup, parameters *rds.ParameterGroup) *rds.InstanceArgs {
+	instance := &rds.InstanceArgs{
+		Identifier:               pulumi.String(args.Name),
+		Engine:                   pulumi.String("postgres"),
+		EngineVersion:            pulumi.String(args.MajorVersion),
+		AutoMinorVersionUpgrade:  pulumi.Bool(true),
+		AllowMajorVersionUpgrade: pulumi.Bool(false),
+		InstanceClass:            pulumi.String(args.InstanceClass),
+		StorageType:              pulumi.String("gp3"),
+		AllocatedStorage:         pulumi.Int(args.StorageGiB),
+		StorageEncrypted:         pulumi.Bool(true),
+		DbName:                   pulumi.String(args.Database),
+		Port:                     pulumi.Int(Port),
+		Username:                 pulumi.String(args.User),
+		// RDS makes the password and keeps it in Secrets Manager: it is in no state, no variable and no log.
+		ManageMasterUserPassword: pulumi.Bool(true),
+		DbSubnetGroupName:        subnets.Name,
+		VpcSecurityGroupIds:      pulumi.StringArray{group.ID()},
+		ParameterGroupName:       parameters.Name,
+		PubliclyAccessible:       pulumi.Bool(false),
+		MultiAz:                  pulumi.Bool(args.MultiAZ),
+		BackupRetentionPeriod:    pulumi.Int(args.BackupDays),
+		CopyTagsToSnapshot:       pulumi.Bool(true),
+		DeletionProtection:       pulumi.Bool(args.Protected),
+		SkipFinalSnapshot:        pulumi.Bool(!args.FinalSnapshot),
+		ApplyImmediately:         pulumi.Bool(args.ApplyImmediately),
+	}
+	if args.FinalSnapshot {
+		// The group's id makes the name new for each life of the stack: a second deletion does not meet the first's snapshot.
+		instance.FinalSnapshotIdentifier = pulumi.Sprintf("%s-final-%s", args.Name, group.ID())
+	}
+	return instance
+}
+
+// masterSecret is the ARN of the one secret that RDS keeps for the master user.
+func masterSecret(secrets []rds.InstanceMasterUserSecret) (string, error) {
+	if len(secrets) == 0 || secrets[0].SecretArn == nil || *secrets[0].SecretArn == "" {
+		return "", fmt.Errorf("database: RDS reports no master secret, though it was asked to manage the password; " +
+			"look at the instance in the RDS console")
+	}
+	return *secrets[0].SecretArn, nil
+}

@@ -1,0 +1,154 @@
+package identity
+
+import (
+	"fmt"
+
+	"slipway/infra/policy"
+)
+
+// Roots are the names under which the stack's resources stand, by which the deploy role's permissions are limited.
+type Roots struct {
+	Cluster  string // ECS cluster
+	Database string // RDS instance, subnet group and parameter group
+	Logs     string // first part of log group names, no slash at the end
+}
+
+// DeployPolicy is what `pulumi up` of one stack does in its account. Statements name the stack's own resources where the
+// API knows names beforehand; where it does not, the region limits them.
+func DeployPolicy(args Args) (string, error) {
+	statements := []policy.Statement{
+		{
+			Sid:    "ImageLogin",
+			Effect: policy.Allow,
+			Action: []string{"ecr:GetAuthorizationToken"},
+			// The token is for a whole registry: AWS accepts no resource here.
+			Resource: []string{"*"},
+		},
+		{Sid: "Images", Effect: policy.Allow, Action: []string{"ecr:*"}, Resource: args.ImageARNs},
+	}
+	statements = append(statements, regional(args)...)
+	statements = append(statements, named(args)...)
+	statements = append(statements, roles(args)...)
+	return policy.JSON(statements...)
+}
+
+// regional covers APIs whose resources get generated ids: nothing but the region and the kind can limit them.
+func regional(args Args) []policy.Statement {
+	inRegion := policy.Condition{"StringEquals": {"aws:RequestedRegion": {args.Region}}}
+	return []policy.Statement{
+		{
+			Sid:    "Network",
+			Effect: policy.Allow,
+			Action: []string{
+				"ec2:*Vpc*", "ec2:*Subnet*", "ec2:*Route*", "ec2:*InternetGateway*", "ec2:*NatGateway*", "ec2:*Address*",
+				"ec2:*SecurityGroup*", "ec2:*Tags", "ec2:Describe*",
+			},
+			Resource:  []string{"*"},
+			Condition: inRegion,
+		},
+		{
+			Sid:       "LoadBalancer",
+			Effect:    policy.Allow,
+			Action:    []string{"elasticloadbalancing:*"},
+			Resource:  []string{"*"},
+			Condition: inRegion,
+		},
+		{
+			Sid:    "Describe",
+			Effect: policy.Allow,
+			// None of these takes a resource of ours; task definitions cannot be limited on registration.
+			Action: []string{
+				"ecs:RegisterTaskDefinition", "ecs:DeregisterTaskDefinition", "ecs:DescribeTaskDefinition", "ecs:List*",
+				"logs:DescribeLogGroups", "rds:Describe*", "sts:GetCallerIdentity",
+			},
+			Resource:  []string{"*"},
+			Condition: inRegion,
+		},
+	}
+}
+
+// named covers what stands under a name of this stack.
+func named(args Args) []policy.Statement {
+	at := func(service, resource string) string {
+		return fmt.Sprintf("arn:%s:%s:%s:%s:%s", args.Partition, service, args.Region, args.Account, resource)
+	}
+	roots := args.StackARNRoots
+	return []policy.Statement{
+		{
+			Sid:    "Cluster",
+			Effect: policy.Allow,
+			Action: []string{"ecs:*"},
+			Resource: []string{
+				at("ecs", "cluster/"+roots.Cluster), at("ecs", "service/"+roots.Cluster+"/*"), at("ecs", "task/"+roots.Cluster+"/*"),
+				at("ecs", "service-deployment/"+roots.Cluster+"/*"), at("ecs", "service-revision/"+roots.Cluster+"/*"),
+				at("ecs", "task-definition/"+roots.Cluster+"-*"),
+			},
+		},
+		{
+			Sid:    "Database",
+			Effect: policy.Allow,
+			Action: []string{"rds:*"},
+			Resource: []string{
+				at("rds", "db:"+roots.Database), at("rds", "subgrp:"+roots.Database), at("rds", "pg:"+roots.Database+"*"),
+				at("rds", "snapshot:"+roots.Database+"-*"),
+			},
+		},
+		{
+			Sid:    "DatabaseSecret",
+			Effect: policy.Allow,
+			// RDS makes and tags the master secret in the caller's name. Its value is not among the actions: a deployment
+			// never reads it.
+			Action:   []string{"secretsmanager:CreateSecret", "secretsmanager:TagResource", "secretsmanager:DescribeSecret"},
+			Resource: []string{at("secretsmanager", "secret:rds!db-*")},
+		},
+		{
+			Sid:      "Logs",
+			Effect:   policy.Allow,
+			Action:   []string{"logs:*"},
+			Resource: []string{at("logs", "log-group:"+roots.Logs+"/*")},
+		},
+	}
+}
+
+// roles lets the deploy role make the tasks' roles and hand them to ECS alone, and forbids it to widen itself.
+func roles(args Args) []policy.Statement {
+	role := func(name string) string {
+		return fmt.Sprintf("arn:%s:iam::%s:role/%s", args.Partition, args.Account, name)
+	}
+	return []policy.Statement{
+		{
+			Sid:    "Roles",
+			Effect: policy.Allow,
+			Action: []string{
+				"iam:GetRole", "iam:GetRolePolicy", "iam:ListRolePolicies", "iam:ListAttachedRolePolicies", "iam:CreateRole",
+				"iam:DeleteRole", "iam:UpdateRole", "iam:UpdateAssumeRolePolicy", "iam:TagRole", "iam:UntagRole",
+				"iam:PutRolePolicy", "iam:DeleteRolePolicy", "iam:ListInstanceProfilesForRole",
+			},
+			Resource: []string{role(args.Prefix + "-*")},
+		},
+		{
+			Sid:    "GitHub",
+			Effect: policy.Allow,
+			Action: []string{
+				"iam:GetOpenIDConnectProvider", "iam:CreateOpenIDConnectProvider", "iam:DeleteOpenIDConnectProvider",
+				"iam:TagOpenIDConnectProvider", "iam:UntagOpenIDConnectProvider",
+			},
+			Resource: []string{fmt.Sprintf("arn:%s:iam::%s:oidc-provider/%s", args.Partition, args.Account, issuer)},
+		},
+		{
+			Sid:       "HandRolesToTasks",
+			Effect:    policy.Allow,
+			Action:    []string{"iam:PassRole"},
+			Resource:  []string{role(args.Prefix + "-*")},
+			Condition: policy.Condition{"StringEquals": {"iam:PassedToService": {"ecs-tasks.amazonaws.com"}}},
+		},
+		{
+			Sid:    "NeverItself",
+			Effect: policy.Deny,
+			Action: []string{
+				"iam:PutRolePolicy", "iam:DeleteRolePolicy", "iam:AttachRolePolicy", "iam:UpdateAssumeRolePolicy", "iam:PassRole",
+			},
+			Resource: []string{role(args.Prefix + "-deploy")},
+		},
+	}
+}
