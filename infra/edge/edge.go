@@ -3,6 +3,7 @@ package edge
 
 import (
 	"fmt"
+	"net/netip"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/lb"
@@ -19,7 +20,7 @@ type Args struct {
 	Name               string // of the load balancer, at most 32 characters
 	VPCID              pulumi.StringInput
 	SubnetIDs          pulumi.StringArrayInput // public, in at least two zones
-	IngressCIDRs       []string                // who may connect
+	IngressCIDRs       []netip.Prefix          // who may connect
 	IdleSeconds        int                     // until an idle connection is closed; the applications must keep theirs longer
 	DeletionProtection bool
 }
@@ -96,7 +97,7 @@ func (e *Edge) securityGroup(ctx *pulumi.Context, name string, args Args) (*ec2.
 			IpProtocol:      pulumi.String("tcp"),
 			FromPort:        pulumi.Int(httpPort),
 			ToPort:          pulumi.Int(httpPort),
-			CidrIpv4:        pulumi.String(cidr),
+			CidrIpv4:        pulumi.String(cidr.String()),
 		}, parent)
 		if err != nil {
 			return nil, fmt.Errorf("let %s reach the load balancer: %w", cidr, err)

@@ -7,6 +7,8 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+
+	"slipway/infra/config"
 )
 
 // migrationContainer is the name of the container that migrates the schema before the service's own starts.
@@ -83,14 +85,13 @@ type logConfiguration struct {
 
 // Task is what the containers of one service are made from, all values known.
 type Task struct {
-	Service         Spec
-	Image           string // by digest
-	Revision        string
-	Region          string
-	LogGroup        string
-	Database        DatabaseAccess // used where Service.Database
-	ScratchVolumes  bool           // mount what ECS Exec's agent writes to over the read-only root
-	DatabaseTLSMode string         // as libpq's sslmode
+	Service        config.Service
+	Image          string // by digest
+	Revision       string
+	Region         string
+	LogGroup       string
+	Database       DatabaseAccess // used where Service.Database
+	ScratchVolumes bool           // mount what ECS Exec's agent writes to over the read-only root
 }
 
 // DatabaseAccess is where the database is and where its password is kept.
@@ -98,10 +99,14 @@ type DatabaseAccess struct {
 	Host, Name string
 	Port       int
 	SecretARN  string
+	TLSMode    string // as libpq's sslmode
 }
 
-// ECS Exec runs its agent inside the container and has it write here, which a read-only root forbids.
+// ECS Exec runs its agent inside the container and has it write here, which a read-only root forbids. AWS documents no
+// way to have both; mounting these two is what its users report to work (aws/containers-roadmap#1359).
 var scratchPaths = map[string]string{"exec-lib": "/var/lib/amazon", "exec-log": "/var/log/amazon"}
+
+func scratchNames() []string { return slices.Sorted(maps.Keys(scratchPaths)) }
 
 // ContainerDefinitions renders a task's containers in the form in which AWS returns them: containers and variables sorted
 // by name.
@@ -171,7 +176,7 @@ func (t Task) base(name string) container {
 		}
 	}
 	if t.ScratchVolumes {
-		for _, volume := range slices.Sorted(maps.Keys(scratchPaths)) {
+		for _, volume := range scratchNames() {
 			c.MountPoints = append(c.MountPoints, mountPoint{SourceVolume: volume, ContainerPath: scratchPaths[volume]})
 		}
 	}
@@ -190,7 +195,7 @@ func (t Task) environment() []variable {
 		values["DATABASE_NAME"] = t.Database.Name
 		values["DATABASE_PORT"] = strconv.Itoa(t.Database.Port)
 		values["DATABASE_SECRET_ARN"] = t.Database.SecretARN
-		values["DATABASE_SSLMODE"] = t.DatabaseTLSMode
+		values["DATABASE_SSLMODE"] = t.Database.TLSMode
 	}
 	maps.Copy(values, t.Service.Environment)
 	variables := make([]variable, 0, len(values))

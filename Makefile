@@ -1,0 +1,79 @@
+# Slipway's commands. STACK=local, the default, is the embedded cloud on this machine; any other stack is AWS, by the
+# plain pulumi CLI.
+STACK ?= local
+export SLIPWAY_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/slipway
+
+LOCAL := $(SLIPWAY_CACHE)/bin/local
+GO_TEST := go test -race
+
+.DEFAULT_GOAL := help
+.PHONY: help up preview down outputs stop bench build test test-infra test-local test-backend test-frontend test-embedded lint fmt golden clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+up: ## converge STACK (default: local, with no AWS account) and print its outputs
+preview: ## say what `up` would change in STACK
+down: ## destroy STACK; locally, ask the API what is left and stop the embedded cloud
+outputs: ## print the outputs of STACK again
+
+ifeq ($(STACK),local)
+up preview down outputs: $(LOCAL)
+	@$(LOCAL) $@
+else
+up preview: ; pulumi $@ --stack $(STACK)
+down: ; pulumi destroy --stack $(STACK)
+outputs: ; pulumi stack output --stack $(STACK) --json
+endif
+
+stop: $(LOCAL) ## stop the embedded cloud as it is; the next `up` begins with an empty one
+	@$(LOCAL) stop
+
+bench: $(LOCAL) ## print figures: compile time and memory, preview, up, image builds
+	@$(LOCAL) bench
+
+.PHONY: $(LOCAL)
+$(LOCAL):
+	@mkdir -p $(@D)
+	@echo "local: building the embedded cloud's tool (the first time takes a few minutes)"
+	@cd local && go build -o $@ ./cmd/local
+
+build: ## compile the program, as `pulumi up` would
+	go build -o bin/slipway .
+
+test: lint test-infra test-backend test-frontend test-local test-embedded ## run everything: unit tests, linters, the app's tests, the embedded run
+
+test-infra: ## unit tests of the program
+	$(GO_TEST) ./...
+
+test-local: ## tests of the embedded cloud's parts
+	cd local && $(GO_TEST) -timeout 20m $$(go list ./... | grep -v /e2e)
+
+test-embedded: $(LOCAL) ## the program in the embedded cloud: up, up again, a new commit, kills, down
+	cd local && SLIPWAY_LOCAL=$(LOCAL) go test -count=1 -v -timeout 60m ./e2e
+
+test-backend: ## the backend's tests, against a real PostgreSQL
+	cd backend && $(MAKE) --no-print-directory -f ../Makefile .backend
+
+.PHONY: .backend .frontend
+.backend:
+	python3 -m venv .venv
+	.venv/bin/pip install --quiet -r requirements.txt -r requirements-dev.txt
+	.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
+	.venv/bin/pytest
+
+test-frontend: ## the frontend's tests
+	cd frontend && npm ci --no-audit --no-fund && npm run lint && npm run typecheck && npm test
+
+lint: ## linters of the Go code
+	local/lint.sh
+
+fmt: ## format the Go code
+	gofmt -w main.go infra local
+
+golden: ## draw the golden graphs of staging and production again, to be read before they are committed
+	go test ./infra -run TestGolden -update
+
+clean: ## stop the embedded cloud and delete everything that was cached
+	-@[ ! -x $(LOCAL) ] || $(LOCAL) stop
+	rm -rf $(SLIPWAY_CACHE) bin

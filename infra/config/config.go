@@ -1,0 +1,129 @@
+// Package config is one stack's configuration as typed values. It holds all rules about them, knows no resource, and
+// imports nothing of the program: a stack differs from another in these values and in nothing else.
+package config
+
+import "net/netip"
+
+// Config is what one stack is configured to be. Every field's tags declare its key, its default (none: it is required),
+// its limits and what it means; Pulumi.yaml declares the same, and a test holds the two together.
+type Config struct {
+	App              App
+	Revision         string `key:"revision" default:"" doc:"Commit to run, 40 hexadecimal digits, taken from the registry and never built; empty for the checked out commit, which is built."`
+	Registry         Registry
+	Images           Images
+	GitHub           GitHub
+	Network          Network
+	Database         Database
+	Edge             Edge
+	Cluster          Cluster
+	LogRetentionDays int       `key:"logRetentionDays" default:"30" doc:"Days that logs are kept; one of the periods that CloudWatch Logs offers."`
+	Services         []Service // sorted by name
+}
+
+// App names the product.
+type App struct {
+	Name string `key:"appName" default:"myapp" doc:"Name of the product; with the stack's name it prefixes every resource."`
+}
+
+// Registry is about ECR repositories.
+type Registry struct {
+	Prefix       string `key:"registryPrefix" default:"" doc:"First part of ECR repository names; empty for appName."`
+	Owned        bool   `key:"registryOwned" default:"true" doc:"Whether this stack creates the repositories, which an account has once; else it takes those of the stack that does."`
+	KeepTagged   int    `key:"registryKeepTagged" default:"500" min:"20" max:"10000" doc:"Newest releases whose images each repository keeps; what a stack runs must stay among them."`
+	UntaggedDays int    `key:"registryUntaggedDays" default:"7" min:"1" max:"365" doc:"Days until an untagged image expires."`
+	KmsKeyArn    string `key:"registryKmsKeyArn" default:"" doc:"ARN of the KMS key that encrypts images; empty for AES-256 under a key of ECR's."`
+	ForceDelete  bool   `key:"registryForceDelete" default:"false" doc:"Whether destroying the stack deletes repositories that still hold images."`
+}
+
+// Images is about building.
+type Images struct {
+	AllowDirty   bool   `key:"imagesAllowDirty" default:"false" doc:"Whether a work tree with uncommitted changes may be released, under a tag that says so."`
+	Platform     string `key:"imagesPlatform" default:"linux/amd64" oneof:"linux/amd64,linux/arm64" doc:"Platform that images are built for and tasks run on."`
+	BuildNetwork string `key:"imagesBuildNetwork" default:"default" oneof:"default,host,none" doc:"Network of the build's RUN steps."`
+}
+
+// GitHub is about who may deploy.
+type GitHub struct {
+	Owner         string `key:"githubOwner" doc:"Owner of the GitHub repository whose jobs may deploy."`
+	Repository    string `key:"githubRepository" doc:"Name of the GitHub repository whose jobs may deploy."`
+	OwnerID       string `key:"githubOwnerId" default:"" doc:"Numeric id of the owner, for repositories that send immutable subjects; empty for the classic form alone."`
+	RepositoryID  string `key:"githubRepositoryId" default:"" doc:"Numeric id of the repository; goes with githubOwnerId."`
+	Environment   string `key:"githubEnvironment" doc:"GitHub environment that a job must name to take on the deploy role."`
+	ProviderOwned bool   `key:"githubProviderOwned" default:"true" doc:"Whether this stack creates GitHub's OIDC provider, which an account has once; else it takes the one that is there."`
+}
+
+// NAT is how private subnets reach the internet.
+type NAT string
+
+// The ways out.
+const (
+	NATNone    NAT = "none"
+	NATSingle  NAT = "single"
+	NATPerZone NAT = "perZone"
+)
+
+// Network is about the VPC.
+type Network struct {
+	Cidr          netip.Prefix   `key:"networkCidr" default:"10.0.0.0/16" doc:"Private IPv4 range of the VPC, from /16 to /22."`
+	ZoneCount     int            `key:"networkZoneCount" default:"2" min:"2" max:"3" doc:"Availability zones to spread over; the load balancer and the database need two."`
+	Nat           NAT            `key:"networkNat" default:"single" oneof:"none,single,perZone" doc:"Way out for tasks: none (interface endpoints instead), a single NAT gateway, or one per zone."`
+	PublicCidrs   []netip.Prefix `key:"networkPublicCidrs" default:"[]" doc:"Ranges of the public subnets, one a zone; empty to carve them from networkCidr."`
+	PrivateCidrs  []netip.Prefix `key:"networkPrivateCidrs" default:"[]" doc:"Ranges of the private subnets, one a zone, at least /26: every task takes an address; empty to carve them."`
+	IsolatedCidrs []netip.Prefix `key:"networkIsolatedCidrs" default:"[]" doc:"Ranges of the isolated subnets, one a zone; empty to carve them."`
+}
+
+// Database is about RDS for PostgreSQL.
+type Database struct {
+	Name             string `key:"databaseName" default:"app" doc:"Name of the database."`
+	User             string `key:"databaseUser" default:"app" doc:"Name of the master user; its password is made and kept by RDS."`
+	Version          string `key:"databaseVersion" default:"17" doc:"Major version of PostgreSQL; minor versions follow by themselves."`
+	InstanceClass    string `key:"databaseInstanceClass" default:"db.t4g.micro" doc:"RDS instance class."`
+	StorageGb        int    `key:"databaseStorageGb" default:"20" min:"20" max:"65536" doc:"Storage in GiB; it can grow and never shrink."`
+	MultiAz          bool   `key:"databaseMultiAz" default:"false" doc:"Whether a standby in another zone takes over when the first fails; doubles the price."`
+	BackupDays       int    `key:"databaseBackupDays" default:"7" min:"0" max:"35" doc:"Days that automatic backups are kept; 0 switches them off."`
+	Protected        bool   `key:"databaseProtected" default:"true" doc:"Whether both RDS and Pulumi refuse to delete the database."`
+	FinalSnapshot    bool   `key:"databaseFinalSnapshot" default:"true" doc:"Whether deleting the database leaves a snapshot."`
+	ApplyImmediately bool   `key:"databaseApplyImmediately" default:"false" doc:"Whether changes that restart the database are made at once; else in its maintenance window."`
+	TLS              string `key:"databaseTls" default:"verify-full" oneof:"verify-full,require" doc:"How clients check the server: verify-full checks its certificate and name, require only encrypts."`
+}
+
+// Edge is about the load balancer.
+type Edge struct {
+	IngressCIDRs          []netip.Prefix `key:"edgeIngressCidrs" default:"[\"0.0.0.0/0\"]" doc:"IPv4 ranges that may connect to the load balancer."`
+	IdleSeconds           int            `key:"edgeIdleSeconds" default:"60" min:"1" max:"4000" doc:"Seconds until an idle connection is closed; applications must keep theirs longer."`
+	DeregistrationSeconds int            `key:"edgeDeregistrationSeconds" default:"20" min:"0" max:"3600" doc:"Seconds that a leaving task may take to finish its requests."`
+	DeletionProtection    bool           `key:"edgeDeletionProtection" default:"false" doc:"Whether AWS refuses to delete the load balancer."`
+}
+
+// Cluster is about ECS.
+type Cluster struct {
+	ContainerInsights     string `key:"clusterContainerInsights" default:"disabled" oneof:"disabled,enabled,enhanced" doc:"CloudWatch Container Insights; the latter two are charged for by metric."`
+	RetainTaskDefinitions bool   `key:"clusterRetainTaskDefinitions" default:"true" doc:"Whether replaced task definitions stay registered, which a service needs to return to one."`
+	DeployMinutes         int    `key:"clusterDeployMinutes" default:"20" min:"5" max:"120" doc:"Minutes that up waits for a service to become steady."`
+}
+
+// Service is one row of services: a container behind the load balancer. Its keys stand below services.NAME.
+type Service struct {
+	Name               string            // the row's key
+	Folder             string            `key:"folder" default:"" doc:"Build context, relative to the project; empty for the row's name."`
+	Dockerfile         string            `key:"dockerfile" default:"Dockerfile" doc:"Dockerfile, relative to folder."`
+	BuildArgs          map[string]string `key:"buildArgs" default:"{}" doc:"Build arguments; nothing secret, they stay in the image."`
+	Target             string            `key:"target" default:"" doc:"Stage of the Dockerfile to build; empty for the last."`
+	Paths              []string          `key:"path" default:"[]" doc:"Path patterns that the load balancer sends here."`
+	Default            bool              `key:"default" default:"false" doc:"Whether the service takes every path that no other takes."`
+	Port               int               `key:"port" min:"1024" max:"65535" doc:"Port that the container listens on; above 1023, since it does not run as root."`
+	CPU                int               `key:"cpu" default:"256" doc:"CPU units, 1024 to a virtual CPU; a Fargate size."`
+	Memory             int               `key:"memory" default:"512" doc:"Memory in MiB; a Fargate size that goes with cpu."`
+	Count              int               `key:"count" default:"1" min:"0" max:"100" doc:"Tasks to run."`
+	Command            []string          `key:"command" default:"[]" doc:"Command of the container; empty for the image's."`
+	Environment        map[string]string `key:"environment" default:"{}" doc:"Further environment variables; nothing secret."`
+	User               string            `key:"user" default:"10001:10001" doc:"Numeric user and group that the container runs as; not root."`
+	ReadOnlyRoot       bool              `key:"readOnlyRoot" default:"true" doc:"Whether the root file system is read-only."`
+	Database           bool              `key:"database" default:"false" doc:"Whether the service may reach the database and read its password."`
+	Migration          []string          `key:"migration" default:"[]" doc:"Command that migrates the schema in every new task before it serves."`
+	Exec               bool              `key:"exec" default:"false" doc:"Whether ECS Exec may open a shell in the tasks."`
+	HealthPath         string            `key:"healthPath" default:"/" doc:"Path that the load balancer asks; 200 is healthy."`
+	HealthCommand      []string          `key:"healthCommand" doc:"Command inside the container that ends with 0 while it is healthy."`
+	HealthGraceSeconds int               `key:"healthGraceSeconds" default:"60" min:"0" max:"7200" doc:"Seconds after a start in which failed checks do not count."`
+	StopSeconds        int               `key:"stopSeconds" default:"30" min:"2" max:"120" doc:"Seconds between SIGTERM and SIGKILL."`
+}

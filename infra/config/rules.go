@@ -1,0 +1,116 @@
+package config
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// maxResourceName is the limit of load balancer names, the tightest of all that begin with the product and the stack.
+const maxResourceName = 32
+
+var (
+	appName        = regexp.MustCompile(`^[a-z]([a-z0-9]|-[a-z0-9]){1,19}$`)
+	repositoryName = regexp.MustCompile(`^[a-z0-9]+([._-][a-z0-9]+)*(/[a-z0-9]+([._-][a-z0-9]+)*)*$`)
+	keyARN         = regexp.MustCompile(`^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$`)
+	commit         = regexp.MustCompile(`^[0-9a-f]{40}$`)
+	githubName     = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
+	githubID       = regexp.MustCompile(`^[1-9][0-9]{0,18}$`)
+	environment    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
+	databaseName   = regexp.MustCompile(`^[a-z][a-z0-9_]{0,62}$`)
+	majorVersion   = regexp.MustCompile(`^1[3-8]$`)
+	instanceClass  = regexp.MustCompile(`^db\.[a-z0-9-]+\.[a-z0-9]+$`)
+
+	// CloudWatch Logs offers these periods and no other.
+	retentions = []int{
+		1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
+	}
+	// PostgreSQL and RDS keep these for themselves.
+	reservedUsers     = []string{"admin", "postgres", "public", "rdsadmin", "rds_superuser", "user"}
+	reservedDatabases = []string{"postgres", "rdsadmin", "template0", "template1"}
+)
+
+// validate applies all rules that go beyond one value's type and limits.
+func (c *Config) validate(stack string, p *Problems) {
+	c.App.validate(stack, p)
+	if c.Revision != "" {
+		matches(p, "revision", c.Revision, commit, "a commit: 40 hexadecimal digits in lower case, as `git rev-parse` prints, or empty")
+	}
+	c.Registry.validate(p)
+	c.GitHub.validate(p)
+	c.Network.validate(p)
+	c.Database.validate(p)
+	if !slices.Contains(retentions, c.LogRetentionDays) && c.LogRetentionDays != 0 { // 0: not read, and told already
+		p.add("logRetentionDays", "%d is not a period that CloudWatch Logs offers: %v", c.LogRetentionDays, retentions)
+	}
+	if len(c.Edge.IngressCIDRs) == 0 {
+		p.add("edgeIngressCidrs", "must hold at least one range, or nobody can connect; 0.0.0.0/0 is everybody")
+	}
+	for _, service := range c.Services {
+		service.validate(c.App.Name+"-"+stack, p)
+	}
+	validateRouting(c.Services, p)
+}
+
+// matches notes a value that does not have its form; what says what the value must be.
+func matches(p *Problems, path, value string, form *regexp.Regexp, what string) {
+	if !form.MatchString(value) {
+		p.add(path, "%q is not %s", value, what)
+	}
+}
+
+func (a App) validate(stack string, p *Problems) {
+	matches(p, "appName", a.Name, appName, "a name of 2 to 20 lower-case letters, digits and single hyphens that begins with a letter")
+	if name := a.Name + "-" + stack; len(name) > maxResourceName {
+		p.add("appName", "%q, which begins the names of load balancers, has %d characters of at most %d; shorten appName or the stack's name",
+			name, len(name), maxResourceName)
+	}
+}
+
+func (r Registry) validate(p *Problems) {
+	matches(p, "registryPrefix", r.Prefix, repositoryName, "the first part of an ECR repository name: lower-case letters and digits, parted by . _ - or /")
+	if r.KmsKeyArn != "" {
+		matches(p, "registryKmsKeyArn", r.KmsKeyArn, keyARN, "the ARN of a KMS key: arn:aws:kms:REGION:ACCOUNT:key/ID")
+	}
+}
+
+func (g GitHub) validate(p *Problems) {
+	if g.Owner != "" {
+		matches(p, "githubOwner", g.Owner, githubName, "a GitHub owner: letters, digits and . _ -, with no wildcard")
+	}
+	if g.Repository != "" {
+		matches(p, "githubRepository", g.Repository, githubName, "a GitHub repository's name, without its owner and with no wildcard")
+	}
+	if g.Environment != "" {
+		matches(p, "githubEnvironment", g.Environment, environment, "a GitHub environment: letters, digits and . _ -, with no wildcard")
+	}
+	const id = "a numeric id, as `gh api repos/OWNER/NAME` prints; anything else would widen who may deploy"
+	if g.OwnerID != "" {
+		matches(p, "githubOwnerId", g.OwnerID, githubID, id)
+	}
+	if g.RepositoryID != "" {
+		matches(p, "githubRepositoryId", g.RepositoryID, githubID, id)
+	}
+	if (g.OwnerID == "") != (g.RepositoryID == "") {
+		p.add("githubRepositoryId", "goes with githubOwnerId: set both, or neither for the classic subject alone")
+	}
+}
+
+func (d Database) validate(p *Problems) {
+	matches(p, "databaseName", d.Name, databaseName, "a database name: 1 to 63 lower-case letters, digits and _, beginning with a letter")
+	if slices.Contains(reservedDatabases, d.Name) {
+		p.add("databaseName", "%q is kept by PostgreSQL for itself; choose another name", d.Name)
+	}
+	matches(p, "databaseUser", d.User, databaseName, "a user name: 1 to 63 lower-case letters, digits and _, beginning with a letter")
+	if slices.Contains(reservedUsers, d.User) || strings.HasPrefix(d.User, "pg_") {
+		p.add("databaseUser", "%q is kept by RDS for itself; choose another name", d.User)
+	}
+	matches(p, "databaseVersion", d.Version, majorVersion, "a major version of PostgreSQL from 13 to 18; a minor one would be a failing downgrade after RDS upgrades by itself")
+	matches(p, "databaseInstanceClass", d.InstanceClass, instanceClass, "an RDS instance class such as db.t4g.micro")
+	if d.Protected && !d.FinalSnapshot {
+		p.add("databaseFinalSnapshot", "must be true where databaseProtected is")
+	}
+	if d.Protected && d.BackupDays == 0 {
+		p.add("databaseBackupDays", "must be at least 1 where databaseProtected is true")
+	}
+}

@@ -1,0 +1,195 @@
+// Package infra declares one stack: everything between a checkout and the URL under which it is served.
+package infra
+
+import (
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"slipway/infra/config"
+	"slipway/infra/database"
+	"slipway/infra/edge"
+	"slipway/infra/identity"
+	"slipway/infra/network"
+	"slipway/infra/registry"
+	"slipway/infra/workload"
+)
+
+// Deploy declares the stack. Whatever can be found wrong without the cloud is reported before anything is registered.
+func Deploy(ctx *pulumi.Context) error {
+	cfg, rev, err := prepare(ctx)
+	if err != nil {
+		return err
+	}
+	where, err := locate(ctx, cfg.Network.ZoneCount)
+	if err != nil {
+		return err
+	}
+	prefix := cfg.App.Name + "-" + ctx.Stack()
+
+	repositories, err := registry.New(ctx, "registry", registry.Args{
+		Names:        repositoryNames(cfg),
+		Owned:        cfg.Registry.Owned,
+		KeepTagged:   cfg.Registry.KeepTagged,
+		UntaggedDays: cfg.Registry.UntaggedDays,
+		KMSKeyARN:    cfg.Registry.KmsKeyArn,
+		ForceDelete:  cfg.Registry.ForceDelete,
+	})
+	if err != nil {
+		return err
+	}
+	images, err := registry.NewImages(ctx, "images", registry.ImagesArgs{
+		URLs:     repositories.URLs,
+		Sources:  sources(cfg),
+		Tag:      rev.Tag,
+		Build:    rev.Built,
+		Platform: cfg.Images.Platform,
+		Network:  cfg.Images.BuildNetwork,
+	})
+	if err != nil {
+		return err
+	}
+	access, err := identity.New(ctx, "identity", identity.Args{
+		Prefix:    prefix,
+		Partition: where.Partition,
+		Account:   where.Account,
+		Region:    where.Region,
+		Repository: identity.Repository{
+			Owner: cfg.GitHub.Owner, OwnerID: cfg.GitHub.OwnerID,
+			Name: cfg.GitHub.Repository, ID: cfg.GitHub.RepositoryID,
+			Environment: cfg.GitHub.Environment,
+		},
+		OwnsProvider:  cfg.GitHub.ProviderOwned,
+		ImageARNs:     where.repositoryARNs(repositoryNames(cfg)),
+		StackARNRoots: identity.Roots{Cluster: prefix, Database: prefix, Logs: logRoot(prefix)},
+	})
+	if err != nil {
+		return err
+	}
+	public, private, isolated := cfg.Network.Subnets()
+	net, err := network.New(ctx, "network", network.Args{
+		Name:     prefix,
+		Region:   where.Region,
+		CIDR:     cfg.Network.Cidr,
+		Zones:    where.Zones,
+		Public:   public,
+		Private:  private,
+		Isolated: isolated,
+		NAT:      network.NAT(cfg.Network.Nat),
+		Exec:     anyExec(cfg.Services),
+	})
+	if err != nil {
+		return err
+	}
+	db, err := database.New(ctx, "database", database.Args{
+		Name:             prefix,
+		VPCID:            net.VPCID,
+		SubnetIDs:        net.IsolatedIDs,
+		Database:         cfg.Database.Name,
+		User:             cfg.Database.User,
+		MajorVersion:     cfg.Database.Version,
+		InstanceClass:    cfg.Database.InstanceClass,
+		StorageGiB:       cfg.Database.StorageGb,
+		MultiAZ:          cfg.Database.MultiAz,
+		BackupDays:       cfg.Database.BackupDays,
+		Protected:        cfg.Database.Protected,
+		FinalSnapshot:    cfg.Database.FinalSnapshot,
+		ApplyImmediately: cfg.Database.ApplyImmediately,
+	})
+	if err != nil {
+		return err
+	}
+	front, err := edge.New(ctx, "edge", edge.Args{
+		Name:               prefix,
+		VPCID:              net.VPCID,
+		SubnetIDs:          net.PublicIDs,
+		IngressCIDRs:       cfg.Edge.IngressCIDRs,
+		IdleSeconds:        cfg.Edge.IdleSeconds,
+		DeletionProtection: cfg.Edge.DeletionProtection,
+	})
+	if err != nil {
+		return err
+	}
+	cluster, err := workload.NewCluster(ctx, "cluster", workload.ClusterArgs{
+		Name:              prefix,
+		ContainerInsights: string(cfg.Cluster.ContainerInsights),
+	})
+	if err != nil {
+		return err
+	}
+	services := make([]*workload.Service, 0, len(cfg.Services))
+	for _, row := range cfg.Services {
+		service, err := workload.NewService(ctx, row.Name, workload.ServiceArgs{
+			Row: row,
+			Stack: workload.Surroundings{
+				Prefix:           prefix,
+				Partition:        where.Partition,
+				Account:          where.Account,
+				Region:           where.Region,
+				RepositoryPrefix: cfg.Registry.Prefix,
+				LogRoot:          logRoot(prefix),
+				LogRetentionDays: cfg.LogRetentionDays,
+				RetainTasks:      cfg.Cluster.RetainTaskDefinitions,
+				DeployMinutes:    cfg.Cluster.DeployMinutes,
+				DrainSeconds:     cfg.Edge.DeregistrationSeconds,
+			},
+			Image:     images.References[row.Name],
+			Revision:  rev.Tag,
+			Platform:  cfg.Images.Platform,
+			Cluster:   cluster,
+			VPCID:     net.VPCID,
+			SubnetIDs: net.PrivateIDs,
+			Edge:      workload.EdgeAccess{ListenerARN: front.ListenerARN, SecurityGroupID: front.SecurityGroupID},
+			Database: workload.DatabaseInputs{
+				Host: db.Host, Name: cfg.Database.Name, Port: database.Port, SecretARN: db.SecretARN,
+				SecurityGroupID: db.SecurityGroupID, TLSMode: string(cfg.Database.TLS),
+			},
+			After: net.Ready,
+		})
+		if err != nil {
+			return err
+		}
+		services = append(services, service)
+	}
+	export(ctx, outputs{
+		edge: front, database: db, cluster: cluster, services: services, rows: cfg.Services, images: images,
+		identity: access, revision: rev, region: where.Region,
+	})
+	return nil
+}
+
+func repositoryNames(cfg *config.Config) []string {
+	names := make([]string, 0, len(cfg.Services))
+	for _, row := range cfg.Services {
+		names = append(names, repositoryName(cfg, row))
+	}
+	return names
+}
+
+func repositoryName(cfg *config.Config, row config.Service) string {
+	return cfg.Registry.Prefix + "/" + row.Name
+}
+
+func sources(cfg *config.Config) map[string]registry.Source {
+	all := map[string]registry.Source{}
+	for _, row := range cfg.Services {
+		all[row.Name] = registry.Source{
+			Repository: repositoryName(cfg, row),
+			Folder:     row.Folder,
+			Dockerfile: row.Dockerfile,
+			BuildArgs:  row.BuildArgs,
+			Target:     row.Target,
+		}
+	}
+	return all
+}
+
+func anyExec(rows []config.Service) bool {
+	for _, row := range rows {
+		if row.Exec {
+			return true
+		}
+	}
+	return false
+}
+
+// logRoot is the first part of the stack's log group names.
+func logRoot(prefix string) string { return "/slipway/" + prefix }

@@ -1,0 +1,169 @@
+// Package infratest runs the program against a recorder in the place of the engine, and keeps what the engine would have
+// seen. It shows the shape of what is declared, not that a cloud accepts it: that is for the embedded run.
+package infratest
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+	"sync"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+// Account is the AWS account that the recorder answers for.
+const Account = "123456789012"
+
+// Resource is one registration, as the engine saw it.
+type Resource struct {
+	Type          string
+	Name          string
+	Parent        string   // "type name"; empty below the stack itself
+	Depends       []string // "type name", sorted, without what a property refers to
+	Protect       bool
+	Retain        bool // kept in the cloud when removed from the state
+	IgnoreChanges []string
+	Timeouts      map[string]string
+	Inputs        resource.PropertyMap
+}
+
+// Key is how other resources refer to a Resource.
+func (r Resource) Key() string { return r.Type + " " + r.Name }
+
+// Recorder implements pulumi.MockResourceMonitor. Answers replaces the outcome of a function, by its token.
+type Recorder struct {
+	Answers map[string]func(args resource.PropertyMap) (resource.PropertyMap, error)
+
+	mu         sync.Mutex
+	resources  []Resource
+	duplicates []string
+	seen       map[string]bool
+}
+
+// Resources returns all registrations, sorted by type and name.
+func (r *Recorder) Resources() []Resource {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	sorted := append([]Resource{}, r.resources...)
+	sort.Slice(sorted, func(i, j int) bool { return sorted[i].Key() < sorted[j].Key() })
+	return sorted
+}
+
+// Duplicates returns the URNs that were registered more than once, which mocks let pass and the engine does not.
+func (r *Recorder) Duplicates() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.duplicates
+}
+
+// NewResource records a registration and answers with its inputs and what the cloud would add.
+func (r *Recorder) NewResource(args pulumi.MockResourceArgs) (string, resource.PropertyMap, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.seen == nil {
+		r.seen = map[string]bool{}
+	}
+	entry := Resource{Type: args.TypeToken, Name: args.Name, Inputs: args.Inputs}
+	if rpc := args.RegisterRPC; rpc != nil {
+		entry.Parent = key(rpc.GetParent())
+		entry.Protect = rpc.GetProtect()
+		entry.Retain = rpc.GetRetainOnDelete()
+		entry.IgnoreChanges = rpc.GetIgnoreChanges()
+		if t := rpc.GetCustomTimeouts(); t != nil {
+			entry.Timeouts = map[string]string{"create": t.GetCreate(), "update": t.GetUpdate(), "delete": t.GetDelete()}
+		}
+		implied := map[string]bool{}
+		for _, property := range rpc.GetPropertyDependencies() {
+			for _, urn := range property.GetUrns() {
+				implied[urn] = true
+			}
+		}
+		for _, urn := range rpc.GetDependencies() {
+			if !implied[urn] {
+				entry.Depends = append(entry.Depends, key(urn))
+			}
+		}
+		sort.Strings(entry.Depends)
+	}
+	urn := entry.Parent + "$" + entry.Key()
+	if r.seen[urn] {
+		r.duplicates = append(r.duplicates, urn)
+	}
+	r.seen[urn] = true
+	r.resources = append(r.resources, entry)
+	outputs := args.Inputs.Copy()
+	for name, value := range computed(args) {
+		outputs[name] = value
+	}
+	return args.Name + "-id", outputs, nil
+}
+
+// Call answers a function of a provider.
+func (r *Recorder) Call(args pulumi.MockCallArgs) (resource.PropertyMap, error) {
+	if answer, ok := r.Answers[args.Token]; ok {
+		return answer(args.Args)
+	}
+	strs := func(values map[string]any) (resource.PropertyMap, error) {
+		return resource.NewPropertyMapFromMap(values), nil
+	}
+	switch args.Token {
+	case "aws:index/getCallerIdentity:getCallerIdentity":
+		return strs(map[string]any{"accountId": Account})
+	case "aws:index/getRegion:getRegion":
+		return strs(map[string]any{"name": "us-east-1"})
+	case "aws:index/getPartition:getPartition":
+		return strs(map[string]any{"partition": "aws"})
+	case "aws:index/getAvailabilityZones:getAvailabilityZones":
+		return strs(map[string]any{"names": []any{"us-east-1c", "us-east-1a", "us-east-1b"}})
+	case "aws:ecr/getAuthorizationToken:getAuthorizationToken":
+		return strs(map[string]any{"userName": "AWS", "password": RegistryPassword})
+	case "aws:ecr/getImage:getImage":
+		return nil, fmt.Errorf("reading ECR Images: ImageNotFoundException: no such tag")
+	case "aws:ecr/getRepository:getRepository":
+		return strs(map[string]any{"repositoryUrl": repositoryURL(args.Args["name"].StringValue())})
+	case "aws:iam/getOpenIdConnectProvider:getOpenIdConnectProvider":
+		return strs(map[string]any{"arn": args.Args["arn"].StringValue()})
+	}
+	return nil, fmt.Errorf("the recorder has no answer for %s", args.Token)
+}
+
+// RegistryPassword is the registry password that the recorder hands out; it must never come up in clear.
+const RegistryPassword = "registry-password-in-clear"
+
+// Digest is the digest of every image that the recorder "pushes".
+var Digest = "sha256:" + strings.Repeat("5", 64)
+
+func repositoryURL(name string) string {
+	return Account + ".dkr.ecr.us-east-1.amazonaws.com/" + name
+}
+
+// computed is what the cloud adds to a resource's inputs, as far as the program reads it.
+func computed(args pulumi.MockResourceArgs) resource.PropertyMap {
+	arn := fmt.Sprintf("arn:aws:mock:us-east-1:%s:%s", Account, args.Name)
+	values := map[string]any{"arn": arn}
+	switch args.TypeToken {
+	case "aws:ecr/repository:Repository":
+		values["repositoryUrl"] = repositoryURL(args.Inputs["name"].StringValue())
+	case "aws:rds/instance:Instance":
+		values["address"] = "database.internal"
+		values["endpoint"] = "database.internal:5432"
+		values["masterUserSecrets"] = []any{map[string]any{"secretArn": arn + "-secret"}}
+	case "aws:lb/loadBalancer:LoadBalancer":
+		values["dnsName"] = "front.example.com"
+	case "docker:index/image:Image":
+		name := args.Inputs["imageName"].StringValue()
+		values["repoDigest"] = name[:strings.LastIndex(name, ":")] + "@" + Digest
+	}
+	return resource.NewPropertyMapFromMap(values)
+}
+
+// key turns a URN into "type name"; the stack itself is nobody's parent.
+func key(urn string) string {
+	parts := strings.Split(urn, "::")
+	if len(parts) < 4 || parts[2] == "pulumi:pulumi:Stack" {
+		return ""
+	}
+	types := strings.Split(parts[2], "$")
+	return types[len(types)-1] + " " + parts[3]
+}

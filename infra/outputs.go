@@ -1,0 +1,61 @@
+package infra
+
+import (
+	"fmt"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"slipway/infra/config"
+	"slipway/infra/database"
+	"slipway/infra/edge"
+	"slipway/infra/identity"
+	"slipway/infra/registry"
+	"slipway/infra/revision"
+	"slipway/infra/workload"
+)
+
+// outputs is what the stack's outputs are made from. services and rows have the same order.
+type outputs struct {
+	edge     *edge.Edge
+	database *database.Database
+	cluster  *workload.Cluster
+	services []*workload.Service
+	rows     []config.Service
+	images   *registry.Images
+	identity *identity.Identity
+	revision revision.Revision
+	region   string
+}
+
+// export publishes what a person or a workflow needs after an `up`.
+func export(ctx *pulumi.Context, o outputs) {
+	services, images, commands := pulumi.StringMap{}, pulumi.StringMap{}, pulumi.Map{}
+	for i, service := range o.services {
+		row := o.rows[i]
+		services[row.Name] = service.Name
+		images[row.Name] = o.images.References[row.Name]
+		commands[row.Name] = pulumi.StringMap{
+			"logs":  pulumi.Sprintf("aws logs tail %s --follow --region %s", service.LogGroup, o.region),
+			"shell": shell(o, row, service),
+		}
+	}
+	ctx.Export("url", o.edge.URL)
+	ctx.Export("cluster", o.cluster.Name)
+	ctx.Export("services", services)
+	ctx.Export("images", images)
+	ctx.Export("revision", pulumi.String(o.revision.Tag))
+	ctx.Export("databaseEndpoint", o.database.Endpoint)
+	ctx.Export("deployRoleArn", o.identity.DeployRoleARN)
+	ctx.Export("commands", commands)
+}
+
+// shell is the command that opens a shell in a task of a service, or what to do before there can be one.
+func shell(o outputs, row config.Service, service *workload.Service) pulumi.StringInput {
+	if !row.Exec {
+		return pulumi.String(fmt.Sprintf("off: set slipway:serviceOverrides {%s: {exec: true}} and run up", row.Name))
+	}
+	return pulumi.Sprintf(
+		"aws ecs execute-command --region %[1]s --cluster %[2]s --container %[3]s --interactive --command /bin/sh --task "+
+			"$(aws ecs list-tasks --region %[1]s --cluster %[2]s --service-name %[4]s --query 'taskArns[0]' --output text)",
+		o.region, o.cluster.Name, row.Name, service.Name)
+}

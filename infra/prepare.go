@@ -1,0 +1,88 @@
+package infra
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"slipway/infra/config"
+	"slipway/infra/registry"
+	"slipway/infra/revision"
+)
+
+// prepare reads the configuration and names the revision, and reports every problem of both at once.
+func prepare(ctx *pulumi.Context) (*config.Config, revision.Revision, error) {
+	cfg, err := config.Load(stackConfig{ctx}, ctx.Stack())
+	if err != nil {
+		return nil, revision.Revision{}, err
+	}
+	if cfg.Revision != "" {
+		rev, err := revision.Named(cfg.Revision)
+		return cfg, rev, err
+	}
+	rev, revisionErr := revision.CheckedOut(ctx.Context(), ".", cfg.Images.AllowDirty)
+	return cfg, rev, errors.Join(revisionErr, registry.CheckDocker(ctx.Context()), checkFolders(cfg))
+}
+
+// location is where the provider's credentials and region lead to.
+type location struct {
+	Partition string // such as aws
+	Account   string // 12 digits
+	Region    string
+	Zones     []string // names of availability zones, as many as asked for, in alphabetical order
+}
+
+// locate asks AWS where the stack will stand.
+func locate(ctx *pulumi.Context, zones int) (location, error) {
+	caller, err := aws.GetCallerIdentity(ctx, &aws.GetCallerIdentityArgs{})
+	if err != nil {
+		return location{}, fmt.Errorf("ask AWS who we are: %w; sign in, for example by `aws sso login`", err)
+	}
+	region, err := aws.GetRegion(ctx, &aws.GetRegionArgs{})
+	if err != nil {
+		return location{}, fmt.Errorf("ask for the region: %w; set aws:region", err)
+	}
+	partition, err := aws.GetPartition(ctx, &aws.GetPartitionArgs{})
+	if err != nil {
+		return location{}, fmt.Errorf("ask for the partition: %w", err)
+	}
+	// Local Zones and Wavelength Zones need opting in, and have neither RDS nor Fargate as we use them.
+	state, ordinary := "available", aws.GetAvailabilityZonesFilter{Name: "opt-in-status", Values: []string{"opt-in-not-required"}}
+	found, err := aws.GetAvailabilityZones(ctx, &aws.GetAvailabilityZonesArgs{
+		State: &state, Filters: []aws.GetAvailabilityZonesFilter{ordinary},
+	})
+	if err != nil {
+		return location{}, fmt.Errorf("ask for the zones of %s: %w", region.Name, err)
+	}
+	if len(found.Names) < zones {
+		return location{}, fmt.Errorf("networkZoneCount: %d, but region %s offers this account %d zones: %v; lower it, or choose another region",
+			zones, region.Name, len(found.Names), found.Names)
+	}
+	names := slices.Sorted(slices.Values(found.Names))[:zones]
+	return location{Partition: partition.Partition, Account: caller.AccountId, Region: region.Name, Zones: names}, nil
+}
+
+func (l location) repositoryARNs(names []string) []string {
+	arns := make([]string, len(names))
+	for i, name := range names {
+		arns[i] = fmt.Sprintf("arn:%s:ecr:%s:%s:repository/%s", l.Partition, l.Region, l.Account, name)
+	}
+	return arns
+}
+
+// checkFolders finds services whose Dockerfile is not in the checkout, which a build would only notice half-way.
+func checkFolders(cfg *config.Config) error {
+	var problems []error
+	for _, row := range cfg.Services {
+		file := filepath.Join(row.Folder, row.Dockerfile)
+		if _, err := os.Stat(file); err != nil {
+			problems = append(problems, fmt.Errorf("services.%s.dockerfile: %w; name a file relative to folder %q", row.Name, err, row.Folder))
+		}
+	}
+	return errors.Join(problems...)
+}

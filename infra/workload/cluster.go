@@ -1,0 +1,43 @@
+// Package workload declares what runs: an ECS cluster, and Fargate services from rows of configuration.
+package workload
+
+import (
+	"fmt"
+
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ecs"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+// ClusterArgs are the inputs of a Cluster.
+type ClusterArgs struct {
+	Name              string
+	ContainerInsights string // disabled, enabled or enhanced: the latter two are charged for by metric
+}
+
+// Cluster is an ECS cluster whose tasks run on Fargate.
+type Cluster struct {
+	pulumi.ResourceState
+
+	ARN  pulumi.StringOutput
+	Name pulumi.StringOutput
+}
+
+// NewCluster declares a Cluster.
+func NewCluster(ctx *pulumi.Context, name string, args ClusterArgs, opts ...pulumi.ResourceOption) (*Cluster, error) {
+	c := &Cluster{}
+	if err := ctx.RegisterComponentResource("slipway:workload:Cluster", name, c, opts...); err != nil {
+		return nil, fmt.Errorf("register %s: %w", name, err)
+	}
+	cluster, err := ecs.NewCluster(ctx, name, &ecs.ClusterArgs{
+		Name: pulumi.String(args.Name),
+		Settings: ecs.ClusterSettingArray{ecs.ClusterSettingArgs{
+			Name:  pulumi.String("containerInsights"),
+			Value: pulumi.String(args.ContainerInsights),
+		}},
+	}, pulumi.Parent(c))
+	if err != nil {
+		return nil, fmt.Errorf("declare the cluster: %w", err)
+	}
+	c.ARN, c.Name = cluster.Arn, cluster.Name
+	return c, ctx.RegisterResourceOutputs(c, pulumi.Map{"arn": c.ARN, "name": c.Name})
+}

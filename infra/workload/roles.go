@@ -1,0 +1,118 @@
+package workload
+
+import (
+	"fmt"
+
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ecs"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/iam"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"slipway/infra/policy"
+)
+
+// roles declares the two roles of a task: the execution role, with which ECS starts it, and the task role, which the
+// application has. The policies are returned as well: a service must not start before they stand.
+func (b *serviceBuilder) roles(logs *cloudwatch.LogGroup) (execution, task *iam.Role, policies []pulumi.Resource, err error) {
+	secretARN := orEmpty(b.args.Database.SecretARN)
+	execution, policies, err = b.role("execution", pulumi.All(logs.Arn, secretARN).ApplyT(func(all []any) (string, error) {
+		return policy.JSON(b.executionStatements(all[0].(string), all[1].(string))...)
+	}).(pulumi.StringOutput))
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if !b.args.Row.Database && !b.args.Row.Exec {
+		task, _, err = b.role("task", nil) // a role that may do nothing
+		return execution, task, policies, err
+	}
+	task, more, err := b.role("task", secretARN.ToStringOutput().ApplyT(func(arn string) (string, error) {
+		return policy.JSON(b.taskStatements(arn)...)
+	}).(pulumi.StringOutput))
+	return execution, task, append(policies, more...), err
+}
+
+func (b *serviceBuilder) role(kind string, document pulumi.StringInput) (*iam.Role, []pulumi.Resource, error) {
+	stack := b.args.Stack
+	trust, err := policy.TrustService("ecs-tasks.amazonaws.com", stack.Account,
+		fmt.Sprintf("arn:%s:ecs:%s:%s:*", stack.Partition, stack.Region, stack.Account))
+	if err != nil {
+		return nil, nil, err
+	}
+	name := b.name + "-" + kind
+	role, err := iam.NewRole(b.ctx, name, &iam.RoleArgs{
+		Name:             pulumi.String(stack.Prefix + "-" + name),
+		AssumeRolePolicy: pulumi.String(trust),
+	}, b.parent)
+	if err != nil {
+		return nil, nil, fmt.Errorf("services.%s: declare its %s role: %w", b.name, kind, err)
+	}
+	if document == nil {
+		return role, nil, nil
+	}
+	attached, err := iam.NewRolePolicy(b.ctx, name, &iam.RolePolicyArgs{
+		Name: pulumi.String(kind), Role: role.Name, Policy: document,
+	}, b.parent)
+	if err != nil {
+		return nil, nil, fmt.Errorf("services.%s: declare the policy of its %s role: %w", b.name, kind, err)
+	}
+	return role, []pulumi.Resource{attached}, nil
+}
+
+// executionStatements is what starting a task takes: its image, its log group, its secret.
+func (b *serviceBuilder) executionStatements(logGroupARN, secretARN string) []policy.Statement {
+	stack := b.args.Stack
+	statements := []policy.Statement{
+		{
+			Sid: "ImageLogin", Effect: policy.Allow, Action: []string{"ecr:GetAuthorizationToken"},
+			Resource: []string{"*"}, // the token is for a whole registry: AWS accepts no resource here
+		},
+		{
+			Sid: "Image", Effect: policy.Allow,
+			Action: []string{"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"},
+			Resource: []string{fmt.Sprintf("arn:%s:ecr:%s:%s:repository/%s/%s",
+				stack.Partition, stack.Region, stack.Account, stack.RepositoryPrefix, b.name)},
+		},
+		{
+			Sid: "Log", Effect: policy.Allow, Action: []string{"logs:CreateLogStream", "logs:PutLogEvents"},
+			Resource: []string{logGroupARN + ":*"},
+		},
+	}
+	if b.args.Row.Database {
+		statements = append(statements, readSecret(secretARN))
+	}
+	return statements
+}
+
+// taskStatements is what the application itself may do.
+func (b *serviceBuilder) taskStatements(secretARN string) []policy.Statement {
+	var statements []policy.Statement
+	if b.args.Row.Database {
+		// RDS rotates the password every seven days, and a running task knows the one of its start: it reads the new one.
+		statements = append(statements, readSecret(secretARN))
+	}
+	if b.args.Row.Exec {
+		statements = append(statements, policy.Statement{
+			Sid: "Exec", Effect: policy.Allow,
+			Action: []string{
+				"ssmmessages:CreateControlChannel", "ssmmessages:CreateDataChannel",
+				"ssmmessages:OpenControlChannel", "ssmmessages:OpenDataChannel",
+			},
+			Resource: []string{"*"}, // these actions know no resource
+		})
+	}
+	return statements
+}
+
+func readSecret(arn string) policy.Statement {
+	return policy.Statement{
+		Sid: "DatabasePassword", Effect: policy.Allow, Action: []string{"secretsmanager:GetSecretValue"}, Resource: []string{arn},
+	}
+}
+
+func scratchVolumes() ecs.TaskDefinitionVolumeArray {
+	volumes := ecs.TaskDefinitionVolumeArray{}
+	for _, name := range scratchNames() {
+		volumes = append(volumes, ecs.TaskDefinitionVolumeArgs{Name: pulumi.String(name)})
+	}
+	return volumes
+}

@@ -1,0 +1,216 @@
+package workload
+
+import (
+	"fmt"
+
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ecs"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/iam"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/lb"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"slipway/infra/config"
+)
+
+// ServiceArgs are the inputs of a Service.
+type ServiceArgs struct {
+	Row       config.Service
+	Stack     Surroundings
+	Image     pulumi.StringInput // by digest
+	Revision  string
+	Platform  string // of the image, such as linux/amd64
+	Cluster   *Cluster
+	VPCID     pulumi.StringInput
+	SubnetIDs pulumi.StringArrayInput // private
+	Edge      EdgeAccess
+	Database  DatabaseInputs // used where Row.Database
+	// After holds what a task needs before it can start: routes and endpoints.
+	After []pulumi.Resource
+}
+
+// Surroundings is what all services of one stack share.
+type Surroundings struct {
+	Prefix           string // of names: APP-STACK
+	Partition        string
+	Account          string
+	Region           string
+	RepositoryPrefix string // of ECR repositories
+	LogRoot          string // first part of log group names
+	LogRetentionDays int
+	RetainTasks      bool // keep replaced task definitions registered: a service cannot return to one that is not
+	DeployMinutes    int  // how long an update waits for the steady state
+	DrainSeconds     int  // how long a target that leaves may finish its requests
+}
+
+// EdgeAccess is where requests come from.
+type EdgeAccess struct {
+	ListenerARN     pulumi.StringInput
+	SecurityGroupID pulumi.StringInput
+}
+
+// DatabaseInputs is where the database is, as far as known before it exists.
+type DatabaseInputs struct {
+	Host            pulumi.StringInput
+	Name            string
+	Port            int
+	SecretARN       pulumi.StringInput
+	SecurityGroupID pulumi.StringInput
+	TLSMode         string // as libpq's sslmode
+}
+
+// Service is one Fargate service behind the load balancer.
+type Service struct {
+	pulumi.ResourceState
+
+	Name              pulumi.StringOutput
+	LogGroup          pulumi.StringOutput
+	TaskDefinitionARN pulumi.StringOutput
+}
+
+// NewService declares a Service.
+func NewService(ctx *pulumi.Context, name string, args ServiceArgs, opts ...pulumi.ResourceOption) (*Service, error) {
+	s := &Service{}
+	if err := ctx.RegisterComponentResource("slipway:workload:Service", name, s, opts...); err != nil {
+		return nil, fmt.Errorf("register %s: %w", name, err)
+	}
+	b := &serviceBuilder{ctx: ctx, name: name, args: args, parent: pulumi.Parent(s)}
+	group, err := b.securityGroup()
+	if err != nil {
+		return nil, err
+	}
+	target, routes, err := b.route()
+	if err != nil {
+		return nil, err
+	}
+	logs, err := cloudwatch.NewLogGroup(ctx, name, &cloudwatch.LogGroupArgs{
+		Name:            pulumi.String(args.Stack.LogRoot + "/" + name),
+		RetentionInDays: pulumi.Int(args.Stack.LogRetentionDays),
+	}, b.parent)
+	if err != nil {
+		return nil, fmt.Errorf("services.%s: declare its log group: %w", name, err)
+	}
+	execution, task, policies, err := b.roles(logs)
+	if err != nil {
+		return nil, err
+	}
+	definition, err := b.taskDefinition(logs, execution, task)
+	if err != nil {
+		return nil, err
+	}
+	after := append(append(append([]pulumi.Resource{}, routes...), policies...), args.After...)
+	service, err := b.service(definition, group, target, after)
+	if err != nil {
+		return nil, err
+	}
+	s.Name, s.LogGroup, s.TaskDefinitionARN = service.Name, logs.Name, definition.Arn
+	return s, ctx.RegisterResourceOutputs(s, pulumi.Map{"name": s.Name, "taskDefinitionArn": s.TaskDefinitionARN})
+}
+
+// serviceBuilder carries what every child of one Service needs.
+type serviceBuilder struct {
+	ctx    *pulumi.Context
+	name   string
+	args   ServiceArgs
+	parent pulumi.ResourceOption
+}
+
+func (b *serviceBuilder) tags() pulumi.StringMap {
+	return pulumi.StringMap{"Name": pulumi.String(b.args.Stack.Prefix + "-" + b.name)}
+}
+
+func (b *serviceBuilder) taskDefinition(logs *cloudwatch.LogGroup, execution, task *iam.Role) (*ecs.TaskDefinition, error) {
+	row, stack := b.args.Row, b.args.Stack
+	db := b.args.Database
+	scratch := row.Exec && row.ReadOnlyRoot
+	// The one place where values become JSON: all that is known only after other resources exist meets here.
+	containers := pulumi.All(b.args.Image, logs.Name, orEmpty(db.Host), orEmpty(db.SecretARN)).ApplyT(
+		func(all []any) (string, error) {
+			return ContainerDefinitions(Task{
+				Service: row, Image: all[0].(string), Revision: b.args.Revision, Region: stack.Region, LogGroup: all[1].(string),
+				Database: DatabaseAccess{
+					Host: all[2].(string), SecretARN: all[3].(string), Name: db.Name, Port: db.Port, TLSMode: db.TLSMode,
+				},
+				ScratchVolumes: scratch,
+			})
+		}).(pulumi.StringOutput)
+	args := &ecs.TaskDefinitionArgs{
+		Family:                  pulumi.String(stack.Prefix + "-" + b.name),
+		RequiresCompatibilities: pulumi.StringArray{pulumi.String("FARGATE")},
+		NetworkMode:             pulumi.String("awsvpc"),
+		Cpu:                     pulumi.String(fmt.Sprint(row.CPU)),
+		Memory:                  pulumi.String(fmt.Sprint(row.Memory)),
+		ExecutionRoleArn:        execution.Arn,
+		TaskRoleArn:             task.Arn,
+		RuntimePlatform: ecs.TaskDefinitionRuntimePlatformArgs{
+			OperatingSystemFamily: pulumi.String("LINUX"),
+			CpuArchitecture:       pulumi.String(architectures[b.args.Platform]),
+		},
+		ContainerDefinitions: containers,
+		SkipDestroy:          pulumi.Bool(stack.RetainTasks),
+		Tags:                 b.tags(),
+	}
+	if scratch {
+		args.Volumes = scratchVolumes()
+	}
+	definition, err := ecs.NewTaskDefinition(b.ctx, b.name, args, b.parent)
+	if err != nil {
+		return nil, fmt.Errorf("services.%s: declare its task definition: %w", b.name, err)
+	}
+	return definition, nil
+}
+
+// architectures maps Docker's names of platforms to those of ECS.
+var architectures = map[string]string{"linux/amd64": "X86_64", "linux/arm64": "ARM64"}
+
+func orEmpty(s pulumi.StringInput) pulumi.StringInput {
+	if s == nil {
+		return pulumi.String("")
+	}
+	return s
+}
+
+func (b *serviceBuilder) service(definition *ecs.TaskDefinition, group pulumi.StringInput, target *lb.TargetGroup,
+	after []pulumi.Resource,
+) (*ecs.Service, error) {
+	row, stack := b.args.Row, b.args.Stack
+	wait := fmt.Sprintf("%dm", stack.DeployMinutes)
+	service, err := ecs.NewService(b.ctx, b.name, &ecs.ServiceArgs{
+		Name:           pulumi.String(b.name),
+		Cluster:        b.args.Cluster.ARN,
+		TaskDefinition: definition.Arn,
+		LaunchType:     pulumi.String("FARGATE"),
+		DesiredCount:   pulumi.Int(row.Count),
+		// New tasks are healthy before old ones go: a release takes nothing away while it is under way.
+		DeploymentMinimumHealthyPercent: pulumi.Int(100),
+		DeploymentMaximumPercent:        pulumi.Int(200),
+		DeploymentCircuitBreaker: ecs.ServiceDeploymentCircuitBreakerArgs{
+			Enable: pulumi.Bool(true), Rollback: pulumi.Bool(true),
+		},
+		WaitForSteadyState:            pulumi.Bool(true),
+		HealthCheckGracePeriodSeconds: pulumi.Int(row.HealthGraceSeconds),
+		EnableExecuteCommand:          pulumi.Bool(row.Exec),
+		// The provider's default is to leave tasks where a lost zone has pushed them.
+		AvailabilityZoneRebalancing: pulumi.String("ENABLED"),
+		EnableEcsManagedTags:        pulumi.Bool(true),
+		PropagateTags:               pulumi.String("SERVICE"),
+		NetworkConfiguration: ecs.ServiceNetworkConfigurationArgs{
+			Subnets:        b.args.SubnetIDs,
+			SecurityGroups: pulumi.StringArray{group},
+			AssignPublicIp: pulumi.Bool(false),
+		},
+		LoadBalancers: ecs.ServiceLoadBalancerArray{ecs.ServiceLoadBalancerArgs{
+			TargetGroupArn: target.Arn,
+			ContainerName:  pulumi.String(b.name),
+			ContainerPort:  pulumi.Int(row.Port),
+		}},
+		Tags: b.tags(),
+	}, b.parent,
+		// The listener's rules must stand first, or ECS finds a target group with no load balancer; so must the roles'
+		// policies, and on the way down they must go last, or tasks stick in draining.
+		pulumi.DependsOn(after),
+		pulumi.Timeouts(&pulumi.CustomTimeouts{Create: wait, Update: wait, Delete: wait}))
+	if err != nil {
+		return nil, fmt.Errorf("services.%s: declare the service: %w", b.name, err)
+	}
+	return service, nil
+}

@@ -1,0 +1,138 @@
+// Local is what `make up`, `make preview` and `make down` run for the stack in the embedded cloud.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"syscall"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/auto"
+
+	"slipway/infra"
+	"slipway/local/bench"
+	"slipway/local/cloud"
+	"slipway/local/engine"
+	"slipway/local/tools"
+)
+
+const usage = `usage: local COMMAND
+
+  up       converge the stack in the embedded cloud, which is set up and started where it is not
+  preview  say what up would change
+  down     destroy the stack, ask the API what is left, and stop the embedded cloud
+  outputs  print the stack's outputs again
+  stop     stop the embedded cloud without destroying the stack; the next up begins with an empty cloud
+  bench    print figures: compile time and memory, preview, up, image builds
+`
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:]); err != nil {
+		fmt.Fprintf(os.Stderr, "slipway: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string) error {
+	if len(args) == 0 {
+		return errors.New(usage)
+	}
+	if args[0] == "cloud" { // not for people: the servers, as `up` starts them
+		return serve(ctx, args[1:])
+	}
+	e, err := newEngine()
+	if err != nil {
+		return err
+	}
+	switch args[0] {
+	case "up":
+		result, err := e.Up(ctx)
+		if err != nil {
+			return err
+		}
+		return show(result.Outputs)
+	case "preview":
+		_, err := e.Preview(ctx)
+		return err
+	case "down":
+		return e.Down(ctx)
+	case "outputs":
+		outputs, err := e.Outputs(ctx)
+		if err != nil {
+			return err
+		}
+		return show(outputs)
+	case "stop":
+		return e.Stop(ctx)
+	case "bench":
+		return bench.Run(ctx, e)
+	}
+	return fmt.Errorf("there is no command %q\n%s", args[0], usage)
+}
+
+func newEngine() (engine.Engine, error) {
+	top, err := findTop()
+	if err != nil {
+		return engine.Engine{}, err
+	}
+	cache, err := tools.DefaultDir()
+	if err != nil {
+		return engine.Engine{}, err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return engine.Engine{}, fmt.Errorf("find our own executable: %w", err)
+	}
+	return engine.Engine{
+		Top: top, Cache: tools.Cache{Dir: cache, Out: os.Stdout}, Out: os.Stdout, Program: infra.Deploy, Self: self,
+	}, nil
+}
+
+// findTop is the folder of Pulumi.yaml, here or above.
+func findTop() (string, error) {
+	start, err := os.Getwd()
+	if err != nil {
+		return "", fmt.Errorf("find the current folder: %w", err)
+	}
+	for dir := start; ; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "Pulumi.yaml")); err == nil {
+			return dir, nil
+		}
+		if dir == filepath.Dir(dir) {
+			return "", fmt.Errorf("no Pulumi.yaml in %s or above; run inside a checkout of the project", start)
+		}
+	}
+}
+
+// serve runs the cloud's servers until it is told to end: DIR -- MOTO...
+func serve(ctx context.Context, args []string) error {
+	if len(args) < 3 || args[1] != "--" {
+		return errors.New("usage: local cloud DIR -- MOTO [ARG...]")
+	}
+	return cloud.Run(ctx, cloud.Options{Dir: args[0], Moto: args[2:], Log: os.Stderr})
+}
+
+// show prints outputs as JSON by name: a person reads it, and so does jq.
+func show(outputs auto.OutputMap) error {
+	names := make([]string, 0, len(outputs))
+	for name := range outputs {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	fmt.Println("\nOutputs:")
+	for _, name := range names {
+		text, err := json.MarshalIndent(outputs[name].Value, "  ", "  ")
+		if err != nil {
+			return fmt.Errorf("render output %s: %w", name, err)
+		}
+		fmt.Printf("  %s: %s\n", name, text)
+	}
+	return nil
+}
