@@ -1,0 +1,36 @@
+package tools
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// Moto returns the command that starts moto's server, with no options yet. It is installed into a virtual environment of
+// its own, and called as a module: the scripts of an environment hold the path at which it was made, and break when it
+// is moved to its final name.
+func (c Cache) Moto(ctx context.Context, local string) ([]string, error) {
+	python, err := exec.LookPath("python3")
+	if err != nil {
+		return nil, fmt.Errorf("find python3: %w; install it, with its venv module: apt-get install python3-venv", err)
+	}
+	version, err := exec.CommandContext(ctx, python, "--version").Output() //nolint:gosec // from the PATH
+	if err != nil {
+		return nil, fmt.Errorf("ask python3 for its version: %w", err)
+	}
+	file := filepath.Join(local, "requirements.txt")
+	requirements, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("read moto's requirements: %w", err)
+	}
+	dir, err := c.Make(ctx, "moto", Key(string(requirements), strings.TrimSpace(string(version)), python), func(ctx context.Context, dir string) error {
+		if err := runQuietly(ctx, dir, nil, python, "-m", "venv", "."); err != nil {
+			return err
+		}
+		return runQuietly(ctx, dir, nil, filepath.Join(dir, "bin", "python"), "-m", "pip", "install", "--quiet", "--requirement", file)
+	})
+	return []string{filepath.Join(dir, "bin", "python"), "-m", "moto.server"}, err
+}
