@@ -1,0 +1,1 @@
+"""The sample backend: items in PostgreSQL behind an HTTP API."""

@@ -1,0 +1,86 @@
+"""Connections to PostgreSQL that survive a rotation of the password.
+
+RDS rotates the master password every seven days, and a task knows the one that was valid when it started. So a refused
+login reads the secret again, and tries once more with what it finds.
+"""
+
+import json
+import threading
+from typing import Any
+
+import boto3
+import psycopg
+from sqlalchemy import Engine, create_engine
+
+from app.settings import Settings
+
+# SQLSTATEs of a refused login: invalid password, invalid authorization.
+REFUSED = {"28P01", "28000"}
+CONNECT_SECONDS = 5
+
+
+class Credentials:
+    """The user and password in force, as far as known."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Begin with what the task was started with."""
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._user, self._password = settings.user, settings.password
+
+    def current(self) -> tuple[str, str]:
+        """Return user and password."""
+        with self._lock:
+            return self._user, self._password
+
+    def renew(self) -> bool:
+        """Read the secret again and tell whether it holds anything new."""
+        if not self._settings.secret_arn:
+            return False
+        client = boto3.client("secretsmanager")
+        secret = json.loads(client.get_secret_value(SecretId=self._settings.secret_arn)["SecretString"])
+        with self._lock:
+            before = self._user, self._password
+            self._user, self._password = secret["username"], secret["password"]
+            return before != (self._user, self._password)
+
+
+def connect(settings: Settings, credentials: Credentials) -> psycopg.Connection[Any]:
+    """Open a connection; raises psycopg.OperationalError where the database cannot be reached or refuses."""
+    user, password = credentials.current()
+    try:
+        return _open(settings, user, password)
+    except psycopg.OperationalError as error:
+        # libpq reports a refused login in words only: no SQLSTATE arrives before the session exists.
+        refused = error.sqlstate in REFUSED or "password authentication failed" in str(error)
+        if not refused or not credentials.renew():
+            raise
+    return _open(settings, *credentials.current())
+
+
+def _open(settings: Settings, user: str, password: str) -> psycopg.Connection[Any]:
+    certificate = {"sslrootcert": settings.sslrootcert} if settings.sslrootcert else {}
+    return psycopg.connect(
+        host=settings.host,
+        port=settings.port,
+        dbname=settings.name,
+        user=user,
+        password=password,
+        sslmode=settings.sslmode,
+        connect_timeout=CONNECT_SECONDS,
+        **certificate,  # type: ignore[arg-type]
+    )
+
+
+def make_engine(settings: Settings) -> Engine:
+    """Make a pool of connections. The URL names no password: nothing that prints it can leak one."""
+    credentials = Credentials(settings)
+    return create_engine(
+        "postgresql+psycopg://",
+        creator=lambda: connect(settings, credentials),
+        pool_size=5,
+        max_overflow=5,
+        pool_timeout=5,
+        pool_pre_ping=True,
+        pool_recycle=1800,
+    )

@@ -1,0 +1,15 @@
+"""The certificate authorities in the image."""
+
+import ssl
+
+from tests.conftest import BACKEND
+
+
+def test_the_bundle_holds_rds_authorities() -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(BACKEND / "certs" / "rds-global-bundle.pem")
+    authorities = context.get_ca_certs()
+    subjects = [str(authority["subject"]) for authority in authorities]
+    assert all("Amazon" in subject for subject in subjects)
+    assert sum("Amazon RDS" in subject for subject in subjects) > 50
+    assert any("us-east-1" in subject for subject in subjects)
