@@ -137,7 +137,7 @@ func pushed(ctx *pulumi.Context, repository, tag string, opts ...pulumi.InvokeOp
 	if err == nil {
 		return found.ImageDigest, nil
 	}
-	for _, absent := range []string{"ImageNotFoundException", "RepositoryNotFoundException"} {
+	for _, absent := range []string{"ImageNotFoundException", "RepositoryNotFoundException", "couldn't find resource"} {
 		if strings.Contains(err.Error(), absent) {
 			return "", nil
 		}

@@ -4,11 +4,11 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/blang/semver"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
@@ -54,7 +54,8 @@ func (e Engine) Up(ctx context.Context) (auto.UpResult, error) {
 	if err != nil {
 		return auto.UpResult{}, err
 	}
-	return session.stack.Up(ctx, optup.ProgressStreams(e.Out), optup.ErrorProgressStreams(e.Out), optup.SuppressOutputs())
+	result, err := session.stack.Up(ctx, optup.ProgressStreams(e.Out), optup.ErrorProgressStreams(e.Out), optup.SuppressOutputs())
+	return result, brief("up", err)
 }
 
 // Preview says what Up would change.
@@ -63,7 +64,8 @@ func (e Engine) Preview(ctx context.Context) (auto.PreviewResult, error) {
 	if err != nil {
 		return auto.PreviewResult{}, err
 	}
-	return session.stack.Preview(ctx, optpreview.ProgressStreams(e.Out), optpreview.ErrorProgressStreams(e.Out))
+	result, err := session.stack.Preview(ctx, optpreview.ProgressStreams(e.Out), optpreview.ErrorProgressStreams(e.Out))
+	return result, brief("preview", err)
 }
 
 // Down destroys the stack, asks the cloud's API what is left, and ends the cloud. What is left is returned as an error: a
@@ -79,7 +81,7 @@ func (e Engine) Down(ctx context.Context) error {
 	}
 	_, err = session.stack.Destroy(ctx, optdestroy.ProgressStreams(e.Out), optdestroy.ErrorProgressStreams(e.Out), optdestroy.Remove())
 	if err != nil {
-		return fmt.Errorf("destroy the stack: %w", err)
+		return brief("down", err)
 	}
 	left, err := e.leftovers(ctx, session.cloud)
 	if err != nil {
@@ -96,6 +98,15 @@ func (e Engine) Down(ctx context.Context) error {
 	}
 	_, _ = fmt.Fprintln(e.Out, "engine: the API shows nothing that was not there at birth; the embedded cloud is stopped")
 	return nil
+}
+
+// brief cuts the SDK's error, which repeats all that the CLI printed, down to its first line: it was shown while it came.
+func brief(action string, err error) error {
+	if err == nil {
+		return nil
+	}
+	first, _, _ := strings.Cut(err.Error(), "\n")
+	return fmt.Errorf("%s failed: %s; what pulumi said stands above", action, first)
 }
 
 // Outputs returns the outputs of the last converged stack.
@@ -188,15 +199,16 @@ func (e Engine) stack(ctx context.Context, cli command, running cloud.State) (*s
 		auto.Pulumi(cli),
 		auto.PulumiHome(filepath.Join(e.dir(), "home")),
 		auto.EnvVars(map[string]string{
-			"PULUMI_BACKEND_URL":          "file://" + state,
-			"PULUMI_CONFIG_PASSPHRASE":    "", // the state holds no secret but the registry password of this cloud
-			"PULUMI_SKIP_UPDATE_CHECK":    "true",
-			"AWS_ENDPOINT_URL":            running.Endpoint,
-			"AWS_ACCESS_KEY_ID":           "test",
-			"AWS_SECRET_ACCESS_KEY":       "test",
-			"AWS_EC2_METADATA_DISABLED":   "true",
-			"AWS_CONFIG_FILE":             os.DevNull, // nothing of the user's AWS set-up may lead elsewhere
-			"AWS_SHARED_CREDENTIALS_FILE": os.DevNull,
+			"PULUMI_BACKEND_URL":                          "file://" + state,
+			"PULUMI_CONFIG_PASSPHRASE":                    "", // the state holds no secret but the registry password of this cloud
+			"PULUMI_SKIP_UPDATE_CHECK":                    "true",
+			"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true", // what is needed is placed; nothing is downloaded
+			"AWS_ENDPOINT_URL":                            running.Endpoint,
+			"AWS_ACCESS_KEY_ID":                           "test",
+			"AWS_SECRET_ACCESS_KEY":                       "test",
+			"AWS_EC2_METADATA_DISABLED":                   "true",
+			"AWS_CONFIG_FILE":                             os.DevNull, // nothing of the user's AWS set-up may lead elsewhere
+			"AWS_SHARED_CREDENTIALS_FILE":                 os.DevNull,
 		}))
 	if err != nil {
 		return nil, fmt.Errorf("open stack %s: %w", Stack, err)
@@ -235,7 +247,7 @@ func (e Engine) equip(ctx context.Context) (kit, error) {
 		return kit{}, fmt.Errorf("make the plugin folder: %w", err)
 	}
 	for name, dir := range map[string]string{awsPlugin: aws, dockerPlugin: docker} {
-		if err := link(dir, filepath.Join(plugins, name)); err != nil {
+		if err := linkFiles(dir, filepath.Join(plugins, name)); err != nil {
 			return kit{}, err
 		}
 	}
@@ -248,16 +260,22 @@ func (e Engine) equip(ctx context.Context) (kit, error) {
 	return k, e.Cache.BaseImages(ctx)
 }
 
-// link makes name a symbolic link to target, whatever it was before.
-func link(target, name string) error {
-	if now, err := os.Readlink(name); err == nil && now == target {
-		return nil
+// linkFiles makes a folder with a link to each file of another: the CLI takes only real folders for plugins.
+func linkFiles(from, to string) error {
+	files, err := os.ReadDir(from)
+	if err != nil {
+		return fmt.Errorf("read plugin %s: %w", from, err)
 	}
-	if err := os.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("replace plugin link %s: %w", name, err)
+	if err := os.RemoveAll(to); err != nil {
+		return fmt.Errorf("replace plugin %s: %w", to, err)
 	}
-	if err := os.Symlink(target, name); err != nil {
-		return fmt.Errorf("place plugin %s: %w", name, err)
+	if err := os.Mkdir(to, 0o700); err != nil {
+		return fmt.Errorf("place plugin %s: %w", to, err)
+	}
+	for _, file := range files {
+		if err := os.Symlink(filepath.Join(from, file.Name()), filepath.Join(to, file.Name())); err != nil {
+			return fmt.Errorf("place plugin %s: %w", to, err)
+		}
 	}
 	return nil
 }
