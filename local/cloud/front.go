@@ -28,6 +28,7 @@ type frontOptions struct {
 type front struct {
 	opts  frontOptions
 	moto  *httputil.ReverseProxy
+	tasks *tasks
 	mu    sync.Mutex
 	calls *os.File
 }
@@ -47,7 +48,7 @@ func newFront(opts frontOptions) (*front, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the record of calls: %w", err)
 	}
-	f := &front{opts: opts, calls: calls}
+	f := &front{opts: opts, calls: calls, tasks: newTasks()}
 	f.moto = &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(target)
@@ -74,6 +75,12 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if service == "ecr" && operation == "GetAuthorizationToken" {
 		f.authorize(w)
 		return
+	}
+	if service == "ecs" {
+		if err := f.tasks.note(operation, r); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
 	}
 	f.moto.ServeHTTP(w, r)
 }
@@ -142,7 +149,7 @@ func (f *front) amend(r *http.Response) error {
 	if target == ecrTarget {
 		host := fmt.Sprintf("%s.dkr.ecr.%s.amazonaws.com", Account, Region)
 		body = bytes.ReplaceAll(body, []byte(host), []byte(f.opts.state.Registry))
-	} else if body, err = playTasks(operation, body); err != nil {
+	} else if body, err = f.tasks.play(operation, body); err != nil {
 		return err
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
