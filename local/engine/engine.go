@@ -79,7 +79,7 @@ func (e Engine) Down(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = session.stack.Destroy(ctx, optdestroy.ProgressStreams(e.Out), optdestroy.ErrorProgressStreams(e.Out), optdestroy.Remove())
+	_, err = session.stack.Destroy(ctx, optdestroy.ProgressStreams(e.Out), optdestroy.ErrorProgressStreams(e.Out))
 	if err != nil {
 		return brief("down", err)
 	}
