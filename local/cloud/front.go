@@ -2,6 +2,7 @@ package cloud
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -66,7 +67,7 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, f.opts.state.ID)
 		return
 	}
-	service, operation, err := f.identify(r)
+	service, operation, form, err := f.identify(r)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
@@ -75,6 +76,9 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if service == "ecr" && operation == "GetAuthorizationToken" {
 		f.authorize(w)
 		return
+	}
+	if service == "ec2" && operation == "DeleteNatGateway" {
+		defer f.removeInterface(r.Context(), form.Get("NatGatewayId"))
 	}
 	if service == "ecs" {
 		if err := f.tasks.note(operation, r); err != nil {
@@ -87,28 +91,51 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 var credentialScope = regexp.MustCompile(`Credential=[^/]+/[0-9]+/[^/]+/([^/]+)/`)
 
+// removeInterface removes the network interface of a NAT gateway after the gateway itself: moto leaves it behind, and AWS
+// does not.
+func (f *front) removeInterface(ctx context.Context, gateway string) {
+	api := emulatorOf(f.opts.moto)
+	answer, err := api.query(ctx, "ec2", url.Values{
+		"Action": {"DescribeNatGateways"}, "Version": {ec2Version}, "NatGatewayId.1": {gateway},
+	})
+	if err != nil {
+		return // it was never there, and moto has said so
+	}
+	interfaces, err := elements(answer, "networkInterfaceId")
+	if err != nil {
+		return
+	}
+	for _, id := range interfaces {
+		_, _ = api.query(ctx, "ec2", url.Values{
+			"Action": {"DeleteNetworkInterface"}, "Version": {ec2Version}, "NetworkInterfaceId": {id},
+		})
+	}
+}
+
+const ec2Version = "2016-11-15"
+
 // identify names the service and operation of a call: in the JSON protocol by a header, in the query protocol by a form
 // field, else by method and path.
-func (f *front) identify(r *http.Request) (service, operation string, err error) {
+func (f *front) identify(r *http.Request) (service, operation string, form url.Values, err error) {
 	if match := credentialScope.FindStringSubmatch(r.Header.Get("Authorization")); match != nil {
 		service = match[1]
 	}
 	if _, operation, ok := strings.Cut(r.Header.Get("X-Amz-Target"), "."); ok {
-		return service, operation, nil
+		return service, operation, nil, nil
 	}
 	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
-			return "", "", fmt.Errorf("read the call: %w", err)
+			return "", "", nil, fmt.Errorf("read the call: %w", err)
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
-		form, err := url.ParseQuery(string(body))
+		form, err = url.ParseQuery(string(body))
 		if err != nil {
-			return "", "", fmt.Errorf("understand the call: %w", err)
+			return "", "", nil, fmt.Errorf("understand the call: %w", err)
 		}
-		return service, form.Get("Action"), nil
+		return service, form.Get("Action"), form, nil
 	}
-	return service, r.Method + " " + r.URL.Path, nil
+	return service, r.Method + " " + r.URL.Path, nil, nil
 }
 
 // record writes down a call, so that tests can hold the calls of a run against what its role may do.

@@ -12,22 +12,23 @@ import (
 	"io"
 	"net/url"
 	"slices"
+	"strings"
 )
 
 // xmlLists are the lists of services that answer in XML: what to call, and which element of the answer names a thing.
 var xmlLists = []struct {
-	service, version, action, element, filter string
+	service, version, action, element, state string // state: the filter that leaves out what is deleted and still shown
 }{
-	{"ec2", "2016-11-15", "DescribeVpcs", "vpcId", ""},
-	{"ec2", "2016-11-15", "DescribeSubnets", "subnetId", ""},
-	{"ec2", "2016-11-15", "DescribeRouteTables", "routeTableId", ""},
-	{"ec2", "2016-11-15", "DescribeInternetGateways", "internetGatewayId", ""},
-	{"ec2", "2016-11-15", "DescribeNatGateways", "natGatewayId", "available"}, // deleted ones are shown for an hour
-	{"ec2", "2016-11-15", "DescribeAddresses", "allocationId", ""},
-	{"ec2", "2016-11-15", "DescribeVpcEndpoints", "vpcEndpointId", ""},
-	{"ec2", "2016-11-15", "DescribeNetworkInterfaces", "networkInterfaceId", ""},
-	{"ec2", "2016-11-15", "DescribeSecurityGroups", "groupId", ""},
-	{"ec2", "2016-11-15", "DescribeSecurityGroupRules", "securityGroupRuleId", ""},
+	{"ec2", ec2Version, "DescribeVpcs", "vpcId", ""},
+	{"ec2", ec2Version, "DescribeSubnets", "subnetId", ""},
+	{"ec2", ec2Version, "DescribeRouteTables", "routeTableId", ""},
+	{"ec2", ec2Version, "DescribeInternetGateways", "internetGatewayId", ""},
+	{"ec2", ec2Version, "DescribeNatGateways", "natGatewayId", "state=available"},
+	{"ec2", ec2Version, "DescribeAddresses", "allocationId", ""},
+	{"ec2", ec2Version, "DescribeVpcEndpoints", "vpcEndpointId", "vpc-endpoint-state=available"},
+	{"ec2", ec2Version, "DescribeNetworkInterfaces", "networkInterfaceId", ""},
+	{"ec2", ec2Version, "DescribeSecurityGroups", "groupId", ""},
+	{"ec2", ec2Version, "DescribeSecurityGroupRules", "securityGroupRuleId", ""},
 	{"iam", "2010-05-08", "ListRoles", "RoleName", ""},
 	{"iam", "2010-05-08", "ListOpenIDConnectProviders", "Arn", ""},
 	{"elasticloadbalancing", "2015-12-01", "DescribeLoadBalancers", "LoadBalancerArn", ""},
@@ -44,11 +45,9 @@ var jsonLists = []struct {
 	service, target, list, name string
 }{
 	{"ecr", ecrTarget + ".DescribeRepositories", "repositories", "repositoryName"},
-	{"ecs", ecsTarget + ".ListClusters", "clusterArns", ""},
 	{"ecs", ecsTarget + ".ListTaskDefinitions", "taskDefinitionArns", ""},
 	{"secretsmanager", "secretsmanager.ListSecrets", "SecretList", "Name"},
 	{"logs", "Logs_20140328.DescribeLogGroups", "logGroups", "logGroupName"},
-	{"kms", "TrentService.ListKeys", "Keys", "KeyId"},
 }
 
 // Inventory asks the API what exists and returns a sorted line for each thing: service, list and name.
@@ -57,9 +56,9 @@ func Inventory(ctx context.Context, endpoint string) ([]string, error) {
 	var all []string
 	for _, list := range xmlLists {
 		form := url.Values{"Action": {list.action}, "Version": {list.version}}
-		if list.filter != "" {
-			form.Set("Filter.1.Name", "state")
-			form.Set("Filter.1.Value.1", list.filter)
+		if name, value, ok := strings.Cut(list.state, "="); ok {
+			form.Set("Filter.1.Name", name)
+			form.Set("Filter.1.Value.1", value)
 		}
 		answer, err := api.query(ctx, list.service, form)
 		if err != nil {
@@ -89,8 +88,55 @@ func Inventory(ctx context.Context, endpoint string) ([]string, error) {
 			all = append(all, fmt.Sprintf("%s %s %v", list.service, list.list, entry))
 		}
 	}
+	for _, more := range []func(context.Context, client) ([]string, error){activeClusters, customerKeys} {
+		names, err := more(ctx, api)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, names...)
+	}
 	slices.Sort(all)
 	return slices.Compact(all), nil
+}
+
+// activeClusters leaves out deleted clusters, which ECS shows as inactive for a while.
+func activeClusters(ctx context.Context, api client) ([]string, error) {
+	var list struct{ ClusterArns []string }
+	if err := api.json(ctx, "ecs", ecsTarget+".ListClusters", map[string]any{}, &list); err != nil {
+		return nil, err
+	}
+	var found struct {
+		Clusters []struct{ ClusterArn, Status string }
+	}
+	if err := api.json(ctx, "ecs", ecsTarget+".DescribeClusters", map[string]any{"clusters": list.ClusterArns}, &found); err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, cluster := range found.Clusters {
+		if cluster.Status == "ACTIVE" && slices.Contains(list.ClusterArns, cluster.ClusterArn) {
+			names = append(names, "ecs clusters "+cluster.ClusterArn)
+		}
+	}
+	return names, nil
+}
+
+// customerKeys leaves out the keys that AWS makes for its own services, which cost nothing and cannot be deleted.
+func customerKeys(ctx context.Context, api client) ([]string, error) {
+	var list struct{ Keys []struct{ KeyID string } }
+	if err := api.json(ctx, "kms", "TrentService.ListKeys", map[string]any{}, &list); err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, key := range list.Keys {
+		var found struct{ KeyMetadata struct{ KeyManager string } }
+		if err := api.json(ctx, "kms", "TrentService.DescribeKey", map[string]any{"KeyId": key.KeyID}, &found); err != nil {
+			return nil, err
+		}
+		if found.KeyMetadata.KeyManager != "AWS" {
+			names = append(names, "kms keys "+key.KeyID)
+		}
+	}
+	return names, nil
 }
 
 // elements collects the texts of all elements of a name.

@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Formats are checked, and both Go modules linted. golangci-lint is built from its Go module once, outside the work tree.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+version=v2.5.0
+bin="${SLIPWAY_CACHE:-$HOME/.cache/slipway}/golangci-lint-$version"
+if [ ! -x "$bin/golangci-lint" ]; then
+  echo "golangci-lint: building it (once; a few minutes)"
+  GOBIN="$bin" go install "github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$version"
+fi
+for module in . local; do
+  (cd "$module" && "$bin/golangci-lint" run ./...)
+done
