@@ -2,6 +2,9 @@ module slipway
 
 go 1.26
 
+// Go files that npm packages bring along.
+ignore ./frontend/node_modules
+
 require (
 	github.com/pulumi/pulumi-aws/sdk/v6 v6.83.2
 	github.com/pulumi/pulumi-docker/sdk/v4 v4.11.2

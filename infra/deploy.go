@@ -57,9 +57,9 @@ func Deploy(ctx *pulumi.Context) error {
 			Name: cfg.GitHub.Repository, ID: cfg.GitHub.RepositoryID,
 			Environment: cfg.GitHub.Environment,
 		},
-		OwnsProvider:  cfg.GitHub.ProviderOwned,
-		ImageARNs:     where.repositoryARNs(repositoryNames(cfg)),
-		StackARNRoots: identity.Roots{Cluster: prefix, Database: prefix, Logs: logRoot(prefix)},
+		OwnsProvider: cfg.GitHub.ProviderOwned,
+		ImageARNs:    where.repositoryARNs(repositoryNames(cfg)),
+		Roots:        identity.Roots{Cluster: prefix, Database: prefix, Logs: logRoot(prefix)},
 	})
 	if err != nil {
 		return err
@@ -110,7 +110,7 @@ func Deploy(ctx *pulumi.Context) error {
 	}
 	cluster, err := workload.NewCluster(ctx, "cluster", workload.ClusterArgs{
 		Name:              prefix,
-		ContainerInsights: string(cfg.Cluster.ContainerInsights),
+		ContainerInsights: cfg.Cluster.ContainerInsights,
 	})
 	if err != nil {
 		return err
@@ -140,9 +140,10 @@ func Deploy(ctx *pulumi.Context) error {
 			Edge:      workload.EdgeAccess{ListenerARN: front.ListenerARN, SecurityGroupID: front.SecurityGroupID},
 			Database: workload.DatabaseInputs{
 				Host: db.Host, Name: cfg.Database.Name, Port: database.Port, SecretARN: db.SecretARN,
-				SecurityGroupID: db.SecurityGroupID, TLSMode: string(cfg.Database.TLS),
+				SecurityGroupID: db.SecurityGroupID, TLSMode: cfg.Database.TLS,
 			},
-			After: net.Ready,
+			BoundaryARN: access.BoundaryARN,
+			After:       net.Ready,
 		})
 		if err != nil {
 			return err

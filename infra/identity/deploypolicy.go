@@ -1,10 +1,6 @@
 package identity
 
-import (
-	"fmt"
-
-	"slipway/infra/policy"
-)
+import "slipway/infra/policy"
 
 // Roots are the names under which the stack's resources stand, by which the deploy role's permissions are limited.
 type Roots struct {
@@ -69,19 +65,16 @@ func regional(args Args) []policy.Statement {
 
 // named covers what stands under a name of this stack.
 func named(args Args) []policy.Statement {
-	at := func(service, resource string) string {
-		return fmt.Sprintf("arn:%s:%s:%s:%s:%s", args.Partition, service, args.Region, args.Account, resource)
-	}
-	roots := args.StackARNRoots
+	roots := args.Roots
 	return []policy.Statement{
 		{
 			Sid:    "Cluster",
 			Effect: policy.Allow,
 			Action: []string{"ecs:*"},
 			Resource: []string{
-				at("ecs", "cluster/"+roots.Cluster), at("ecs", "service/"+roots.Cluster+"/*"), at("ecs", "task/"+roots.Cluster+"/*"),
-				at("ecs", "service-deployment/"+roots.Cluster+"/*"), at("ecs", "service-revision/"+roots.Cluster+"/*"),
-				at("ecs", "task-definition/"+roots.Cluster+"-*"),
+				args.arn("ecs", "cluster/"+roots.Cluster), args.arn("ecs", "service/"+roots.Cluster+"/*"),
+				args.arn("ecs", "task/"+roots.Cluster+"/*"), args.arn("ecs", "service-deployment/"+roots.Cluster+"/*"),
+				args.arn("ecs", "service-revision/"+roots.Cluster+"/*"), args.arn("ecs", "task-definition/"+roots.Cluster+"-*"),
 			},
 		},
 		{
@@ -89,8 +82,8 @@ func named(args Args) []policy.Statement {
 			Effect: policy.Allow,
 			Action: []string{"rds:*"},
 			Resource: []string{
-				at("rds", "db:"+roots.Database), at("rds", "subgrp:"+roots.Database), at("rds", "pg:"+roots.Database+"*"),
-				at("rds", "snapshot:"+roots.Database+"-*"),
+				args.arn("rds", "db:"+roots.Database), args.arn("rds", "subgrp:"+roots.Database),
+				args.arn("rds", "pg:"+roots.Database+"*"), args.arn("rds", "snapshot:"+roots.Database+"-*"),
 			},
 		},
 		{
@@ -99,32 +92,43 @@ func named(args Args) []policy.Statement {
 			// RDS makes and tags the master secret in the caller's name. Its value is not among the actions: a deployment
 			// never reads it.
 			Action:   []string{"secretsmanager:CreateSecret", "secretsmanager:TagResource", "secretsmanager:DescribeSecret"},
-			Resource: []string{at("secretsmanager", "secret:rds!db-*")},
+			Resource: []string{args.databaseSecrets()},
 		},
 		{
 			Sid:      "Logs",
 			Effect:   policy.Allow,
 			Action:   []string{"logs:*"},
-			Resource: []string{at("logs", "log-group:"+roots.Logs+"/*")},
+			Resource: []string{args.arn("logs", "log-group:"+roots.Logs+"/*")},
 		},
 	}
 }
 
-// roles lets the deploy role make the tasks' roles and hand them to ECS alone, and forbids it to widen itself.
+// roles lets the deploy role make the tasks' roles, within the boundary, and hand them to ECS alone. It forbids it to widen
+// the boundary or itself: such a change is for a person with more rights.
 func roles(args Args) []policy.Statement {
-	role := func(name string) string {
-		return fmt.Sprintf("arn:%s:iam::%s:role/%s", args.Partition, args.Account, name)
-	}
+	ours := []string{args.roleARN(args.Prefix + "-*")}
 	return []policy.Statement{
 		{
 			Sid:    "Roles",
 			Effect: policy.Allow,
 			Action: []string{
-				"iam:GetRole", "iam:GetRolePolicy", "iam:ListRolePolicies", "iam:ListAttachedRolePolicies", "iam:CreateRole",
-				"iam:DeleteRole", "iam:UpdateRole", "iam:UpdateAssumeRolePolicy", "iam:TagRole", "iam:UntagRole",
-				"iam:PutRolePolicy", "iam:DeleteRolePolicy", "iam:ListInstanceProfilesForRole",
+				"iam:GetRole", "iam:GetRolePolicy", "iam:ListRolePolicies", "iam:ListAttachedRolePolicies", "iam:DeleteRole",
+				"iam:UpdateRole", "iam:UpdateAssumeRolePolicy", "iam:TagRole", "iam:UntagRole", "iam:ListInstanceProfilesForRole",
 			},
-			Resource: []string{role(args.Prefix + "-*")},
+			Resource: ours,
+		},
+		{
+			Sid:       "RolesWithinTheBoundary",
+			Effect:    policy.Allow,
+			Action:    []string{"iam:CreateRole", "iam:PutRolePolicy", "iam:DeleteRolePolicy"},
+			Resource:  ours,
+			Condition: policy.Condition{"StringEquals": {"iam:PermissionsBoundary": {args.boundaryARN()}}},
+		},
+		{
+			Sid:      "ReadTheBoundary",
+			Effect:   policy.Allow,
+			Action:   []string{"iam:GetPolicy", "iam:GetPolicyVersion", "iam:ListPolicyVersions"},
+			Resource: []string{args.boundaryARN()},
 		},
 		{
 			Sid:    "GitHub",
@@ -133,13 +137,13 @@ func roles(args Args) []policy.Statement {
 				"iam:GetOpenIDConnectProvider", "iam:CreateOpenIDConnectProvider", "iam:DeleteOpenIDConnectProvider",
 				"iam:TagOpenIDConnectProvider", "iam:UntagOpenIDConnectProvider",
 			},
-			Resource: []string{fmt.Sprintf("arn:%s:iam::%s:oidc-provider/%s", args.Partition, args.Account, issuer)},
+			Resource: []string{args.providerARN()},
 		},
 		{
 			Sid:       "HandRolesToTasks",
 			Effect:    policy.Allow,
 			Action:    []string{"iam:PassRole"},
-			Resource:  []string{role(args.Prefix + "-*")},
+			Resource:  ours,
 			Condition: policy.Condition{"StringEquals": {"iam:PassedToService": {"ecs-tasks.amazonaws.com"}}},
 		},
 		{
@@ -148,7 +152,19 @@ func roles(args Args) []policy.Statement {
 			Action: []string{
 				"iam:PutRolePolicy", "iam:DeleteRolePolicy", "iam:AttachRolePolicy", "iam:UpdateAssumeRolePolicy", "iam:PassRole",
 			},
-			Resource: []string{role(args.Prefix + "-deploy")},
+			Resource: []string{args.roleARN(args.Prefix + "-deploy")},
+		},
+		{
+			Sid:      "NeverBeyondTheBoundary",
+			Effect:   policy.Deny,
+			Action:   []string{"iam:DeleteRolePermissionsBoundary", "iam:PutRolePermissionsBoundary"},
+			Resource: []string{"*"}, // whatever role it is, ours or not
+		},
+		{
+			Sid:      "NeverTheBoundary",
+			Effect:   policy.Deny,
+			Action:   []string{"iam:CreatePolicyVersion", "iam:SetDefaultPolicyVersion", "iam:DeletePolicyVersion", "iam:DeletePolicy"},
+			Resource: []string{args.boundaryARN()},
 		},
 	}
 }

@@ -29,21 +29,22 @@ type Repository struct {
 
 // Args are the inputs of an Identity.
 type Args struct {
-	Prefix        string // of role names, and of the roles that the deploy role may make
-	Partition     string // such as aws
-	Account       string // 12 digits
-	Region        string
-	Repository    Repository
-	OwnsProvider  bool     // whether this stack creates the account's only GitHub provider, or takes the one that is there
-	ImageARNs     []string // ECR repositories that the deploy role may push to
-	StackARNRoots Roots    // what else it may manage
+	Prefix       string // of role names, and of the roles that the deploy role may make
+	Partition    string // such as aws
+	Account      string // 12 digits
+	Region       string
+	Repository   Repository
+	OwnsProvider bool     // whether this stack creates the account's only GitHub provider, or takes the one that is there
+	ImageARNs    []string // ECR repositories that the deploy role may push to, and tasks pull from
+	Roots        Roots    // what else it may manage
 }
 
-// Identity is the deploy role.
+// Identity is the deploy role, and the boundary of the roles that it may make.
 type Identity struct {
 	pulumi.ResourceState
 
 	DeployRoleARN pulumi.StringOutput
+	BoundaryARN   pulumi.StringOutput
 }
 
 // New declares an Identity.
@@ -53,7 +54,7 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 		return nil, fmt.Errorf("register %s: %w", name, err)
 	}
 	parent := pulumi.Parent(id)
-	providerARN := fmt.Sprintf("arn:%s:iam::%s:oidc-provider/%s", args.Partition, args.Account, issuer)
+	providerARN := args.providerARN()
 	var roleOpts []pulumi.ResourceOption
 	if args.OwnsProvider {
 		// No thumbprint: IAM trusts GitHub's issuer by its certificate authority.
@@ -94,8 +95,32 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 	}, parent); err != nil {
 		return nil, fmt.Errorf("declare the deploy role's policy: %w", err)
 	}
-	id.DeployRoleARN = role.Arn
-	return id, ctx.RegisterResourceOutputs(id, pulumi.Map{"deployRoleArn": role.Arn})
+	boundary, err := id.boundary(ctx, name, args)
+	if err != nil {
+		return nil, err
+	}
+	id.DeployRoleARN, id.BoundaryARN = role.Arn, boundary.Arn
+	return id, ctx.RegisterResourceOutputs(id, pulumi.Map{"deployRoleArn": role.Arn, "boundaryArn": boundary.Arn})
+}
+
+func (i *Identity) boundary(ctx *pulumi.Context, name string, args Args) (*iam.Policy, error) {
+	document, err := BoundaryPolicy(args)
+	if err != nil {
+		return nil, err
+	}
+	boundary, err := iam.NewPolicy(ctx, name+"-boundary", &iam.PolicyArgs{
+		Name:        pulumi.String(args.boundaryName()),
+		Description: pulumi.String("The most that a role of the tasks can do"),
+		Policy:      pulumi.String(document),
+	}, pulumi.Parent(i))
+	if err != nil {
+		return nil, fmt.Errorf("declare the boundary of the tasks' roles: %w", err)
+	}
+	return boundary, nil
+}
+
+func (a Args) providerARN() string {
+	return fmt.Sprintf("arn:%s:iam::%s:oidc-provider/%s", a.Partition, a.Account, issuer)
 }
 
 // Trust is the deploy role's trust policy. GitHub sends one of two subjects for a job with an environment: the classic

@@ -96,7 +96,12 @@ func (r *Recorder) NewResource(args pulumi.MockResourceArgs) (string, resource.P
 	for name, value := range computed(args) {
 		outputs[name] = value
 	}
-	return args.Name + "-id", outputs, nil
+	return ID(args.TypeToken, args.Name), outputs, nil
+}
+
+// ID is the id that the recorder gives a resource: the last part of its type and its name, such as Vpc:network.
+func ID(typeToken, name string) string {
+	return typeToken[strings.LastIndex(typeToken, ":")+1:] + ":" + name
 }
 
 // Call answers a function of a provider.
@@ -140,7 +145,7 @@ func repositoryURL(name string) string {
 
 // computed is what the cloud adds to a resource's inputs, as far as the program reads it.
 func computed(args pulumi.MockResourceArgs) resource.PropertyMap {
-	arn := fmt.Sprintf("arn:aws:mock:us-east-1:%s:%s", Account, args.Name)
+	arn := "arn:" + ID(args.TypeToken, args.Name)
 	values := map[string]any{"arn": arn}
 	switch args.TypeToken {
 	case "aws:ecr/repository:Repository":

@@ -40,8 +40,9 @@ func (b *serviceBuilder) role(kind string, document pulumi.StringInput) (*iam.Ro
 	}
 	name := b.name + "-" + kind
 	role, err := iam.NewRole(b.ctx, name, &iam.RoleArgs{
-		Name:             pulumi.String(stack.Prefix + "-" + name),
-		AssumeRolePolicy: pulumi.String(trust),
+		Name:                pulumi.String(stack.Prefix + "-" + name),
+		AssumeRolePolicy:    pulumi.String(trust),
+		PermissionsBoundary: b.args.BoundaryARN.ToStringOutput().ToStringPtrOutput(),
 	}, b.parent)
 	if err != nil {
 		return nil, nil, fmt.Errorf("services.%s: declare its %s role: %w", b.name, kind, err)

@@ -118,7 +118,7 @@ func (b *serviceBuilder) allow(f flow) error {
 	if f.inward {
 		_, err := vpc.NewSecurityGroupIngressRule(b.ctx, name, &vpc.SecurityGroupIngressRuleArgs{
 			SecurityGroupId: f.group, Description: pulumi.String(f.description), IpProtocol: pulumi.String("tcp"),
-			FromPort: port, ToPort: port, ReferencedSecurityGroupId: pulumi.StringPtrInput(optional(f.peer)),
+			FromPort: port, ToPort: port, ReferencedSecurityGroupId: optional(f.peer),
 		}, b.parent)
 		return err
 	}

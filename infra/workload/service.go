@@ -24,6 +24,8 @@ type ServiceArgs struct {
 	SubnetIDs pulumi.StringArrayInput // private
 	Edge      EdgeAccess
 	Database  DatabaseInputs // used where Row.Database
+	// BoundaryARN is the policy that bounds what the service's roles can do.
+	BoundaryARN pulumi.StringInput
 	// After holds what a task needs before it can start: routes and endpoints.
 	After []pulumi.Resource
 }

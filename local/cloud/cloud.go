@@ -128,7 +128,7 @@ func startMoto(ctx context.Context, opts Options) (endpoint string, stop func(),
 	address := probe.Addr().(*net.TCPAddr)
 	_ = probe.Close()
 	args := append(append([]string{}, opts.Moto[1:]...), "-H", "127.0.0.1", "-p", fmt.Sprint(address.Port))
-	command := exec.Command(opts.Moto[0], args...) //nolint:gosec,noctx // ended by stop, and by the kernel with us
+	command := exec.Command(opts.Moto[0], args...) //nolint:noctx // ended by stop, and by the kernel with us
 	command.Stdout, command.Stderr = io.Discard, opts.Log
 	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	command.Env = append(os.Environ(), "MOTO_ACCOUNT_ID="+Account)

@@ -46,7 +46,7 @@ func Ensure(ctx context.Context, exe string, args []string, dir string) (State, 
 		return State{}, fmt.Errorf("open the cloud's log: %w", err)
 	}
 	defer func() { _ = log.Close() }()
-	command := exec.Command(exe, args...) //nolint:gosec,noctx // ourselves, to outlive this process
+	command := exec.Command(exe, args...) //nolint:noctx // ourselves, to outlive this process
 	command.Stdout, command.Stderr = log, log
 	command.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := command.Start(); err != nil {
@@ -61,7 +61,7 @@ func Ensure(ctx context.Context, exe string, args []string, dir string) (State, 
 		}
 		select {
 		case err := <-ended:
-			return State{}, fmt.Errorf("the cloud ended at once (%v):\n%s", err, lastWords(dir))
+			return State{}, fmt.Errorf("the cloud ended at once (%w):\n%s", err, lastWords(dir))
 		case <-deadline:
 			_ = command.Process.Kill()
 			return State{}, fmt.Errorf("the cloud was not ready within %s:\n%s", startTimeout, lastWords(dir))

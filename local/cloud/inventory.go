@@ -17,19 +17,20 @@ import (
 
 // xmlLists are the lists of services that answer in XML: what to call, and which element of the answer names a thing.
 var xmlLists = []struct {
-	service, version, action, element, state string // state: the filter that leaves out what is deleted and still shown
+	service, version, action, element, form string // form: what else to say, such as a filter against what is deleted and still shown
 }{
 	{"ec2", ec2Version, "DescribeVpcs", "vpcId", ""},
 	{"ec2", ec2Version, "DescribeSubnets", "subnetId", ""},
 	{"ec2", ec2Version, "DescribeRouteTables", "routeTableId", ""},
 	{"ec2", ec2Version, "DescribeInternetGateways", "internetGatewayId", ""},
-	{"ec2", ec2Version, "DescribeNatGateways", "natGatewayId", "state=available"},
+	{"ec2", ec2Version, "DescribeNatGateways", "natGatewayId", "Filter.1.Name=state&Filter.1.Value.1=available"},
 	{"ec2", ec2Version, "DescribeAddresses", "allocationId", ""},
-	{"ec2", ec2Version, "DescribeVpcEndpoints", "vpcEndpointId", "vpc-endpoint-state=available"},
+	{"ec2", ec2Version, "DescribeVpcEndpoints", "vpcEndpointId", "Filter.1.Name=vpc-endpoint-state&Filter.1.Value.1=available"},
 	{"ec2", ec2Version, "DescribeNetworkInterfaces", "networkInterfaceId", ""},
 	{"ec2", ec2Version, "DescribeSecurityGroups", "groupId", ""},
 	{"ec2", ec2Version, "DescribeSecurityGroupRules", "securityGroupRuleId", ""},
 	{"iam", "2010-05-08", "ListRoles", "RoleName", ""},
+	{"iam", "2010-05-08", "ListPolicies", "Arn", "Scope=Local"},
 	{"iam", "2010-05-08", "ListOpenIDConnectProviders", "Arn", ""},
 	{"elasticloadbalancing", "2015-12-01", "DescribeLoadBalancers", "LoadBalancerArn", ""},
 	{"elasticloadbalancing", "2015-12-01", "DescribeTargetGroups", "TargetGroupArn", ""},
@@ -55,11 +56,12 @@ func Inventory(ctx context.Context, endpoint string) ([]string, error) {
 	api := emulatorOf(endpoint)
 	var all []string
 	for _, list := range xmlLists {
-		form := url.Values{"Action": {list.action}, "Version": {list.version}}
-		if name, value, ok := strings.Cut(list.state, "="); ok {
-			form.Set("Filter.1.Name", name)
-			form.Set("Filter.1.Value.1", value)
+		form, err := url.ParseQuery(list.form)
+		if err != nil {
+			return nil, fmt.Errorf("understand the form of %s: %w", list.action, err)
 		}
+		form.Set("Action", list.action)
+		form.Set("Version", list.version)
 		answer, err := api.query(ctx, list.service, form)
 		if err != nil {
 			return nil, err
@@ -120,19 +122,26 @@ func activeClusters(ctx context.Context, api client) ([]string, error) {
 	return names, nil
 }
 
-// customerKeys leaves out the keys that AWS makes for its own services, which cost nothing and cannot be deleted.
+// customerKeys leaves out the keys that AWS makes for its own services, which cost nothing and cannot be deleted. They are
+// told by their aliases: moto says of every key that a customer manages it.
 func customerKeys(ctx context.Context, api client) ([]string, error) {
+	var aliases struct {
+		Aliases []struct{ AliasName, TargetKeyID string }
+	}
+	if err := api.json(ctx, "kms", "TrentService.ListAliases", map[string]any{}, &aliases); err != nil {
+		return nil, err
+	}
 	var list struct{ Keys []struct{ KeyID string } }
 	if err := api.json(ctx, "kms", "TrentService.ListKeys", map[string]any{}, &list); err != nil {
 		return nil, err
 	}
+	owned := map[string]bool{}
+	for _, alias := range aliases.Aliases {
+		owned[alias.TargetKeyID] = owned[alias.TargetKeyID] || strings.HasPrefix(alias.AliasName, "alias/aws/")
+	}
 	var names []string
 	for _, key := range list.Keys {
-		var found struct{ KeyMetadata struct{ KeyManager string } }
-		if err := api.json(ctx, "kms", "TrentService.DescribeKey", map[string]any{"KeyId": key.KeyID}, &found); err != nil {
-			return nil, err
-		}
-		if found.KeyMetadata.KeyManager != "AWS" {
+		if !owned[key.KeyID] {
 			names = append(names, "kms keys "+key.KeyID)
 		}
 	}

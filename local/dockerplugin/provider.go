@@ -120,6 +120,7 @@ func (p *provider) Check(_ context.Context, req *pulumirpc.CheckRequest) (*pulum
 	if file := build["dockerfile"]; folder.IsString() && file.IsString() {
 		digest, err := contextDigest(folder.StringValue(), file.StringValue())
 		if err != nil {
+			//nolint:nilerr // a failed check is an answer, not an error of the call
 			return &pulumirpc.CheckResponse{Inputs: req.GetNews(), Failures: []*pulumirpc.CheckFailure{
 				{Property: "build", Reason: err.Error()},
 			}}, nil

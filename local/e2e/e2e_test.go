@@ -44,7 +44,7 @@ func clone(t *testing.T) checkout {
 	run(t, c.dir, "git", "config", "user.name", "Test")
 	run(t, c.dir, "git", "config", "user.email", "test@example.com")
 	t.Cleanup(func() {
-		command := exec.Command(bin, "stop") //nolint:gosec,noctx // the test's context has ended
+		command := exec.Command(bin, "stop") // the test's own context has ended
 		command.Dir = c.dir
 		if out, err := command.CombinedOutput(); err != nil {
 			t.Errorf("stop the cloud: %v\n%s", err, out)
@@ -221,7 +221,7 @@ func TestKilled(t *testing.T) {
 	want := kinds(whole.inventory(t))
 
 	c := clone(t)
-	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // a fixed seed, so that a failure comes again
+	random := rand.New(rand.NewPCG(1, 2))
 	for round := range 4 {
 		ctx, cancel := context.WithCancel(t.Context())
 		command := exec.CommandContext(ctx, c.bin, "up")

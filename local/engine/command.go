@@ -55,7 +55,7 @@ func (c command) Run(ctx context.Context, workdir string, stdin io.Reader, outpu
 	if err != nil {
 		return "", "", unknownCode, err
 	}
-	cmd := exec.Command(c.bin, args...) //nolint:gosec,noctx // the CLI we chose; ctx interrupts it below, and must not kill it
+	cmd := exec.Command(c.bin, args...) //nolint:noctx // the CLI we chose; ctx interrupts it below, and must not kill it
 	cmd.Dir = workdir
 	cmd.Env = append(append(os.Environ(), env...), "PULUMI_AUTOMATION_API=true")
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, stdout.file, stderr.file

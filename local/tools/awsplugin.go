@@ -72,8 +72,8 @@ func downloadModule(ctx context.Context, goMod, module string) (string, error) {
 			version = fields[1]
 		}
 	}
-	command := exec.CommandContext(ctx, "go", "mod", "download", "-json", module+"@"+version) //nolint:gosec // our own go.mod
-	command.Dir = os.TempDir()                                                                // outside any module, whose replacements would apply
+	command := exec.CommandContext(ctx, "go", "mod", "download", "-json", module+"@"+version)
+	command.Dir = os.TempDir() // outside any module, whose replacements would apply
 	out, err := command.Output()
 	if err != nil {
 		return "", fmt.Errorf("download %s@%s: %w: %s", module, version, err, out)
@@ -87,7 +87,7 @@ func downloadModule(ctx context.Context, goMod, module string) (string, error) {
 
 // runQuietly runs a command and shows what it printed only if it fails.
 func runQuietly(ctx context.Context, dir string, env []string, args ...string) error {
-	command := exec.CommandContext(ctx, args[0], args[1:]...) //nolint:gosec // commands of this package
+	command := exec.CommandContext(ctx, args[0], args[1:]...)
 	command.Dir = dir
 	command.Env = append(os.Environ(), env...)
 	if out, err := command.CombinedOutput(); err != nil {

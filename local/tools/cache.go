@@ -39,7 +39,7 @@ func DefaultDir() (string, error) {
 func Key(inputs ...string) string {
 	h := sha256.New()
 	for _, in := range inputs {
-		fmt.Fprintf(h, "%d:%s", len(in), in) // the length keeps ("ab", "c") apart from ("a", "bc")
+		_, _ = fmt.Fprintf(h, "%d:%s", len(in), in) // the length keeps ("ab", "c") apart from ("a", "bc")
 	}
 	return hex.EncodeToString(h.Sum(nil))[:16]
 }
@@ -105,7 +105,7 @@ func (c Cache) Make(ctx context.Context, name, key string, make func(ctx context
 // timed runs f, telling when it began, every 15 seconds that it goes on, and how long it took.
 func (c Cache) timed(name string, f func() error) error {
 	start := time.Now()
-	fmt.Fprintf(c.Out, "%s: making it (once; kept in %s)\n", name, c.Dir)
+	_, _ = fmt.Fprintf(c.Out, "%s: making it (once; kept in %s)\n", name, c.Dir)
 	done := make(chan struct{})
 	ticker := time.NewTicker(15 * time.Second)
 	defer ticker.Stop()
@@ -113,7 +113,7 @@ func (c Cache) timed(name string, f func() error) error {
 		for {
 			select {
 			case <-ticker.C:
-				fmt.Fprintf(c.Out, "%s: still at it, %d s\n", name, int(time.Since(start).Seconds()))
+				_, _ = fmt.Fprintf(c.Out, "%s: still at it, %d s\n", name, int(time.Since(start).Seconds()))
 			case <-done:
 				return
 			}
@@ -122,7 +122,7 @@ func (c Cache) timed(name string, f func() error) error {
 	err := f()
 	close(done)
 	if err == nil {
-		fmt.Fprintf(c.Out, "%s: done in %d s\n", name, int(time.Since(start).Seconds()))
+		_, _ = fmt.Fprintf(c.Out, "%s: done in %d s\n", name, int(time.Since(start).Seconds()))
 	}
 	return err
 }
@@ -143,7 +143,7 @@ func (c Cache) lock(ctx context.Context, name string) (unlock func(), err error)
 			return nil, fmt.Errorf("lock %s: %w", name, err)
 		}
 		if !told {
-			fmt.Fprintf(c.Out, "%s: another process is making it; waiting\n", name)
+			_, _ = fmt.Fprintf(c.Out, "%s: another process is making it; waiting\n", name)
 			told = true
 		}
 		select {

@@ -35,7 +35,7 @@ func EnsureDocker(ctx context.Context, out io.Writer) error {
 	}
 	if err := exec.CommandContext(ctx, "systemctl", "start", "docker").Run(); err != nil {
 		// No systemd, as in a container or a small virtual machine: the engine is started as a daemon of its own.
-		if err := startDockerd(ctx, out); err != nil {
+		if err := startDockerd(out); err != nil {
 			return err
 		}
 	}
@@ -62,9 +62,9 @@ func aptInstall(ctx context.Context, packages ...string) error {
 }
 
 // startDockerd starts the engine in a session of its own; what it says goes to a log.
-func startDockerd(ctx context.Context, out io.Writer) error {
+func startDockerd(out io.Writer) error {
 	name := filepath.Join(os.TempDir(), "slipway-dockerd.log")
-	log, err := os.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600) //nolint:gosec // a fixed name, so that it is found
+	log, err := os.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return fmt.Errorf("open the Docker Engine's log: %w", err)
 	}

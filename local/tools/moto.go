@@ -17,7 +17,7 @@ func (c Cache) Moto(ctx context.Context, local string) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find python3: %w; install it, with its venv module: apt-get install python3-venv", err)
 	}
-	version, err := exec.CommandContext(ctx, python, "--version").Output() //nolint:gosec // from the PATH
+	version, err := exec.CommandContext(ctx, python, "--version").Output()
 	if err != nil {
 		return nil, fmt.Errorf("ask python3 for its version: %w", err)
 	}

@@ -56,7 +56,7 @@ func (c Cache) Pulumi(ctx context.Context) (string, error) {
 
 // PulumiVersion asks a Pulumi CLI for its version.
 func PulumiVersion(ctx context.Context, bin string) (semver.Version, error) {
-	out, err := exec.CommandContext(ctx, bin, "version").Output() //nolint:gosec // the CLI we chose
+	out, err := exec.CommandContext(ctx, bin, "version").Output()
 	if err != nil {
 		return semver.Version{}, fmt.Errorf("ask %s for its version: %w", bin, err)
 	}

@@ -28,8 +28,7 @@ const usage = `usage: local COMMAND
   down     destroy the stack, ask the API what is left, and stop the embedded cloud
   outputs  print the stack's outputs again
   stop     stop the embedded cloud without destroying the stack; the next up begins with an empty cloud
-  bench    print figures: compile time and memory, preview, up, image builds
-`
+  bench    print figures: compile time and memory, preview, up, image builds`
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -42,7 +41,7 @@ func main() {
 
 func run(ctx context.Context, args []string) error {
 	if len(args) == 0 {
-		return errors.New(usage)
+		return fmt.Errorf("no command is given\n%s", usage)
 	}
 	if args[0] == "cloud" { // not for people: the servers, as `up` starts them
 		return serve(ctx, args[1:])

@@ -1,0 +1,55 @@
+package identity
+
+import (
+	"fmt"
+
+	"slipway/infra/policy"
+)
+
+// BoundaryPolicy is the most that a role of the stack's tasks can do, whatever its own policy says. The deploy role may
+// make roles, and a role that may make roles can make itself an administrator; it may only make roles within this
+// boundary, and may not change it.
+func BoundaryPolicy(args Args) (string, error) {
+	return policy.JSON(
+		policy.Statement{
+			Sid: "StartAndExec", Effect: policy.Allow,
+			Action: []string{"ecr:GetAuthorizationToken", "ssmmessages:*"},
+			// Neither knows resources: a token is for a whole registry, a channel has no name.
+			Resource: []string{"*"},
+		},
+		policy.Statement{
+			Sid: "Images", Effect: policy.Allow,
+			Action:   []string{"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"},
+			Resource: args.ImageARNs,
+		},
+		policy.Statement{
+			Sid: "Logs", Effect: policy.Allow,
+			Action:   []string{"logs:CreateLogStream", "logs:PutLogEvents"},
+			Resource: []string{args.arn("logs", "log-group:"+args.Roots.Logs+"/*")},
+		},
+		policy.Statement{
+			Sid: "DatabasePassword", Effect: policy.Allow,
+			Action:   []string{"secretsmanager:GetSecretValue"},
+			Resource: []string{args.databaseSecrets()},
+		},
+	)
+}
+
+// boundaryName is the boundary's name; like all names it begins with the stack's.
+func (a Args) boundaryName() string { return a.Prefix + "-boundary" }
+
+func (a Args) boundaryARN() string {
+	return fmt.Sprintf("arn:%s:iam::%s:policy/%s", a.Partition, a.Account, a.boundaryName())
+}
+
+func (a Args) roleARN(name string) string {
+	return fmt.Sprintf("arn:%s:iam::%s:role/%s", a.Partition, a.Account, name)
+}
+
+// arn is the ARN of a resource in the stack's region.
+func (a Args) arn(service, resource string) string {
+	return fmt.Sprintf("arn:%s:%s:%s:%s:%s", a.Partition, service, a.Region, a.Account, resource)
+}
+
+// databaseSecrets matches the secrets that RDS makes for master users; their names end in ids of RDS's own.
+func (a Args) databaseSecrets() string { return a.arn("secretsmanager", "secret:rds!db-*") }
