@@ -1,9 +1,12 @@
 package infra
 
 import (
+	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -14,8 +17,10 @@ import (
 
 var update = flag.Bool("update", false, "write the golden graphs anew")
 
-// top is the repository, seen from this package.
-const top = ".."
+var sha = regexp.MustCompile(`^[0-9a-f]{40}$`)
+
+// top is the repository. It is absolute, since tests move into checkouts of their own.
+var top, _ = filepath.Abs("..")
 
 // deploy runs the program as one stack, in a checkout of its own, and returns what the engine would have seen.
 func deploy(t *testing.T, stack string, change map[string]string) ([]infratest.Resource, error) {
@@ -185,12 +190,215 @@ func TestImagesAreMeantByDigest(t *testing.T) {
 				}
 			}
 		}
-		for _, repository := range of(t, append(resources, infratest.Resource{Type: "aws:ecr/repository:Repository", Inputs: resource.PropertyMap{"imageTagMutability": resource.NewStringProperty("IMMUTABLE")}}), "aws:ecr/repository:Repository") {
-			if input(repository, "imageTagMutability").StringValue() != "IMMUTABLE" {
-				t.Errorf("tags of %s can move", repository.Name)
+		for _, image := range of(t, resources, "docker:index/image:Image") {
+			_, tag, _ := strings.Cut(input(image, "imageName").StringValue(), ":")
+			if !sha.MatchString(tag) {
+				t.Errorf("%s is tagged %q, want a commit", image.Name, tag)
 			}
 		}
 	})
+	resources, err := deploy(t, "staging", nil) // which owns the repositories
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, repository := range of(t, resources, "aws:ecr/repository:Repository") {
+		if input(repository, "imageTagMutability").StringValue() != "IMMUTABLE" {
+			t.Errorf("tags of %s can move", repository.Name)
+		}
+	}
+}
+
+// TestOwner holds that what an account has once is created by the stack that owns it and by no other.
+func TestOwner(t *testing.T) {
+	for stack, want := range map[string]int{"staging": 1, "production": 0} {
+		resources, err := deploy(t, stack, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		count := map[string]int{}
+		for _, r := range resources {
+			count[r.Type]++
+		}
+		if got := count["aws:iam/openIdConnectProvider:OpenIdConnectProvider"]; got != want {
+			t.Errorf("%s creates %d GitHub providers, want %d", stack, got, want)
+		}
+		if got := count["aws:ecr/repository:Repository"]; got != 2*want {
+			t.Errorf("%s creates %d repositories, want %d", stack, got, 2*want)
+		}
+	}
+}
+
+// TestOwnerMissing holds that a stack which takes what is not there says which stack to run first.
+func TestOwnerMissing(t *testing.T) {
+	for token, key := range map[string]string{
+		"aws:ecr/getRepository:getRepository":                       "registryOwned: false",
+		"aws:iam/getOpenIdConnectProvider:getOpenIdConnectProvider": "githubProviderOwned: false",
+	} {
+		settings := infratest.Settings(t, top, "production")
+		infratest.Docker(t, true)
+		infratest.Checkout(t, "frontend", "backend")
+		recorder := &infratest.Recorder{Answers: map[string]infratest.Answer{
+			token: func(resource.PropertyMap) (resource.PropertyMap, error) { return nil, errors.New("not found") },
+		}}
+		err := infratest.Run(t, Deploy, "production", settings, recorder)
+		if err == nil || !strings.Contains(err.Error(), key) || !strings.Contains(err.Error(), "run the stack that owns it first") {
+			t.Errorf("%s: %v", key, err)
+		}
+	}
+}
+
+// TestTooFewZones holds that a region with fewer zones than asked for is refused before anything is registered.
+func TestTooFewZones(t *testing.T) {
+	settings := infratest.Settings(t, top, "staging")
+	infratest.Docker(t, true)
+	infratest.Checkout(t, "frontend", "backend")
+	recorder := &infratest.Recorder{Answers: map[string]infratest.Answer{
+		"aws:index/getAvailabilityZones:getAvailabilityZones": func(resource.PropertyMap) (resource.PropertyMap, error) {
+			return resource.NewPropertyMapFromMap(map[string]any{"names": []any{"us-east-1a"}}), nil
+		},
+	}}
+	err := infratest.Run(t, Deploy, "staging", settings, recorder)
+	if err == nil || !strings.Contains(err.Error(), "networkZoneCount: 2, but region us-east-1 offers this account 1 zones") {
+		t.Errorf("got %v", err)
+	}
+	if len(recorder.Resources()) > 0 {
+		t.Error("something was registered")
+	}
+}
+
+// TestNamedRevision holds that an earlier release is run with no build, and that one that was never released is refused.
+func TestNamedRevision(t *testing.T) {
+	const digest = "sha256:7777777777777777777777777777777777777777777777777777777777777777"
+	settings := infratest.Settings(t, top, "production")
+	settings["slipway:revision"] = strings.Repeat("ab", 20)
+	t.Chdir(t.TempDir()) // no checkout, no Docker
+	t.Setenv("PATH", "")
+	recorder := &infratest.Recorder{Answers: map[string]infratest.Answer{
+		"aws:ecr/getImage:getImage": func(args resource.PropertyMap) (resource.PropertyMap, error) {
+			if tag := args["imageTag"].StringValue(); tag != settings["slipway:revision"] {
+				return nil, fmt.Errorf("asked for tag %s", tag)
+			}
+			return resource.NewPropertyMapFromMap(map[string]any{"imageDigest": digest}), nil
+		},
+	}}
+	if err := infratest.Run(t, Deploy, "production", settings, recorder); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range recorder.Resources() {
+		if r.Type == "docker:index/image:Image" {
+			t.Errorf("%s would be built", r.Name)
+		}
+		if r.Type != "aws:ecs/taskDefinition:TaskDefinition" {
+			continue
+		}
+		for _, c := range containers(t, r) {
+			if !strings.HasSuffix(c.Image, "@"+digest) {
+				t.Errorf("%s runs %s", r.Name, c.Image)
+			}
+		}
+	}
+	err := infratest.Run(t, Deploy, "production", settings, &infratest.Recorder{})
+	if err == nil || !strings.Contains(err.Error(), "holds no image of revision "+settings["slipway:revision"]) {
+		t.Errorf("a revision that was never released: %v", err)
+	}
+}
+
+// TestKnownTag holds that what the registry has is not pushed again, and that its digest is what runs.
+func TestKnownTag(t *testing.T) {
+	const digest = "sha256:7777777777777777777777777777777777777777777777777777777777777777"
+	settings := infratest.Settings(t, top, "staging")
+	infratest.Docker(t, true)
+	infratest.Checkout(t, "frontend", "backend")
+	recorder := &infratest.Recorder{Answers: map[string]infratest.Answer{
+		"aws:ecr/getImage:getImage": func(resource.PropertyMap) (resource.PropertyMap, error) {
+			return resource.NewPropertyMapFromMap(map[string]any{"imageDigest": digest}), nil
+		},
+	}}
+	if err := infratest.Run(t, Deploy, "staging", settings, recorder); err != nil {
+		t.Fatal(err)
+	}
+	for _, image := range of(t, recorder.Resources(), "docker:index/image:Image") {
+		if !input(image, "skipPush").BoolValue() {
+			t.Errorf("%s would be pushed over an immutable tag", image.Name)
+		}
+	}
+	for _, definition := range of(t, recorder.Resources(), "aws:ecs/taskDefinition:TaskDefinition") {
+		for _, c := range containers(t, definition) {
+			if !strings.HasSuffix(c.Image, "@"+digest) {
+				t.Errorf("%s runs %s", definition.Name, c.Image)
+			}
+		}
+	}
+}
+
+// TestRegistryTrouble holds that a registry that cannot be asked is an error, and not taken for an empty one.
+func TestRegistryTrouble(t *testing.T) {
+	settings := infratest.Settings(t, top, "staging")
+	infratest.Docker(t, true)
+	infratest.Checkout(t, "frontend", "backend")
+	recorder := &infratest.Recorder{Answers: map[string]infratest.Answer{
+		"aws:ecr/getImage:getImage": func(resource.PropertyMap) (resource.PropertyMap, error) {
+			return nil, errors.New("AccessDeniedException: no")
+		},
+	}}
+	err := infratest.Run(t, Deploy, "staging", settings, recorder)
+	if err == nil || !strings.Contains(err.Error(), "ask repository myapp/backend for tag") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestSameEveryTime holds that two runs of one program declare the same to the letter: an order that comes from a map would
+// replace task definitions at every run.
+func TestSameEveryTime(t *testing.T) {
+	first, err := deploy(t, "staging", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 5 {
+		again, err := deploy(t, "staging", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if infratest.Render(again) != infratest.Render(first) {
+			t.Fatal("two runs differ")
+		}
+	}
+}
+
+// TestWaysOut holds what each kind of NAT declares.
+func TestWaysOut(t *testing.T) {
+	for _, c := range []struct {
+		nat                          string
+		gateways, routes, interfaces int
+	}{{"none", 0, 0, 4}, {"single", 1, 3, 0}, {"perZone", 3, 3, 0}} {
+		t.Run(c.nat, func(t *testing.T) {
+			resources, err := deploy(t, "staging", map[string]string{"networkNat": c.nat, "networkZoneCount": "3"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			gateways, routes, interfaces, gatewayEndpoints := 0, 0, 0, 0
+			for _, r := range resources {
+				switch r.Type {
+				case "aws:ec2/natGateway:NatGateway":
+					gateways++
+				case "aws:ec2/route:Route":
+					if input(r, "natGatewayId").IsString() {
+						routes++
+					}
+				case "aws:ec2/vpcEndpoint:VpcEndpoint":
+					if input(r, "vpcEndpointType").StringValue() == "Gateway" {
+						gatewayEndpoints++
+					} else {
+						interfaces++
+					}
+				}
+			}
+			if gateways != c.gateways || routes != c.routes || interfaces != c.interfaces || gatewayEndpoints != 1 {
+				t.Errorf("got %d gateways, %d routes, %d interface and %d gateway endpoints, want %d, %d, %d and 1",
+					gateways, routes, interfaces, gatewayEndpoints, c.gateways, c.routes, c.interfaces)
+			}
+		})
+	}
 }
 
 func TestNothingSecretInClear(t *testing.T) {

@@ -40,13 +40,13 @@ func Load(src Source, stack string) (*Config, error) {
 			}
 		}
 	}
-	if cfg.Registry.Prefix == "" {
-		cfg.Registry.Prefix = cfg.App.Name
-	}
 	cfg.Services = loadServices(src, &problems)
 	cfg.validate(stack, &problems)
 	if len(problems) > 0 {
 		return nil, problems.sorted()
+	}
+	if cfg.Registry.Prefix == "" {
+		cfg.Registry.Prefix = cfg.App.Name
 	}
 	return cfg, nil
 }

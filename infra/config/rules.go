@@ -68,7 +68,9 @@ func (a App) validate(stack string, p *Problems) {
 }
 
 func (r Registry) validate(p *Problems) {
-	matches(p, "registryPrefix", r.Prefix, repositoryName, "the first part of an ECR repository name: lower-case letters and digits, parted by . _ - or /")
+	if r.Prefix != "" {
+		matches(p, "registryPrefix", r.Prefix, repositoryName, "the first part of an ECR repository name: lower-case letters and digits, parted by . _ - or /")
+	}
 	if r.KmsKeyArn != "" {
 		matches(p, "registryKmsKeyArn", r.KmsKeyArn, keyARN, "the ARN of a KMS key: arn:aws:kms:REGION:ACCOUNT:key/ID")
 	}

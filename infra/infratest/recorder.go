@@ -31,14 +31,25 @@ type Resource struct {
 // Key is how other resources refer to a Resource.
 func (r Resource) Key() string { return r.Type + " " + r.Name }
 
-// Recorder implements pulumi.MockResourceMonitor. Answers replaces the outcome of a function, by its token.
+// Answer is what a function of a provider comes to.
+type Answer func(args resource.PropertyMap) (resource.PropertyMap, error)
+
+// Recorder implements pulumi.MockResourceMonitor. Answers replaces those of single functions, by their tokens.
 type Recorder struct {
-	Answers map[string]func(args resource.PropertyMap) (resource.PropertyMap, error)
+	Answers map[string]Answer
 
 	mu         sync.Mutex
 	resources  []Resource
 	duplicates []string
 	seen       map[string]bool
+	calls      int
+}
+
+// Asked counts all that the program asked of the engine: registrations and calls of functions.
+func (r *Recorder) Asked() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.resources) + r.calls
 }
 
 // Resources returns all registrations, sorted by type and name.
@@ -106,6 +117,9 @@ func ID(typeToken, name string) string {
 
 // Call answers a function of a provider.
 func (r *Recorder) Call(args pulumi.MockCallArgs) (resource.PropertyMap, error) {
+	r.mu.Lock()
+	r.calls++
+	r.mu.Unlock()
 	if answer, ok := r.Answers[args.Token]; ok {
 		return answer(args.Args)
 	}

@@ -1,0 +1,294 @@
+package infra
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"slipway/infra/infratest"
+)
+
+// override is a serviceOverrides value with one key of the backend.
+func override(key, value string) map[string]string {
+	return map[string]string{"serviceOverrides": `{"backend": {"` + key + `": ` + value + `}}`}
+}
+
+func set(key, value string) map[string]string { return map[string]string{key: value} }
+
+// services is a services value: two valid rows, changed by text replacements given as pairs.
+func services(pairs ...string) map[string]string {
+	rows := `{
+		"front": {"default": true, "port": 3000, "healthCommand": ["true"]},
+		"back": {"path": ["/api/*"], "port": 8000, "healthCommand": ["true"]}
+	}`
+	return map[string]string{"services": strings.NewReplacer(pairs...).Replace(rows), "serviceOverrides": "{}"}
+}
+
+// badInputs are settings laid over those of staging, and what the error must say: the path of what is wrong, and a part
+// of why. A value of "-" takes the setting away.
+var badInputs = []struct {
+	name      string
+	settings  map[string]string
+	path, why string
+}{
+	// Types.
+	{"a word for a number", set("networkZoneCount", "two"), "networkZoneCount", `a whole number from 2 to 3, not "two"`},
+	{"a fraction", set("networkZoneCount", "2.5"), "networkZoneCount", "a whole number from 2 to 3"},
+	{"an exponent", set("databaseStorageGb", "1e2"), "databaseStorageGb", "a whole number"},
+	{"a misspelt truth", set("databaseMultiAz", "ture"), "databaseMultiAz", `true or false, not "ture"`},
+	{"a number for a truth", set("databaseMultiAz", "1"), "databaseMultiAz", "true or false, not the number 1"},
+	{"a string for a list", set("edgeIngressCidrs", `"10.0.0.0/8"`), "edgeIngressCidrs", "a list of strings"},
+	{"text after a value", set("edgeIngressCidrs", `["10.0.0.0/8"] x`), "edgeIngressCidrs", "a list of strings"},
+	{"services that are a list", set("services", "[]"), "services", "must be an object, not a list"},
+	{"services that are no JSON", set("services", "{"), "services", "must be an object"},
+	{"services that are none", services("\n\t\t\"front\": {\"default\": true, \"port\": 3000, \"healthCommand\": [\"true\"]},", "",
+		`"back": {"path": ["/api/*"], "port": 8000, "healthCommand": ["true"]}`, ""), "services", "at least one service"},
+	{"a row that is a number", services(`{"path": ["/api/*"], "port": 8000, "healthCommand": ["true"]}`, "1"), "services.back", "an object of a service's keys"},
+	{"overrides that are a list", set("serviceOverrides", "[]"), "serviceOverrides", "must be an object, not a list"},
+	{"an override that is a number", set("serviceOverrides", `{"backend": 2}`), "serviceOverrides.backend", "an object of a service's keys"},
+	{"a quoted number", override("cpu", `"512"`), "services.backend.cpu", `a whole number, not the string "512"`},
+	{"a quoted truth", override("exec", `"true"`), "services.backend.exec", "true or false"},
+	{"a null", override("count", "null"), "services.backend.count", "not null"},
+	{"a number for a variable", override("environment", `{"LIMIT": 5}`), "services.backend.environment.LIMIT", "put it in quotes"},
+	{"a list for an object", override("environment", `[]`), "services.backend.environment", "an object of strings"},
+	{"a string for a command", override("healthCommand", `"true"`), "services.backend.healthCommand", "a list of strings"},
+	{"a number among patterns", override("path", `[7]`), "services.backend.path[0]", "must be a string"},
+
+	// Keys.
+	{"a misspelt key", set("networkCdir", "10.0.0.0/16"), "networkCdir", "did you mean networkCidr?"},
+	{"a key of nobody's", set("colour", "blue"), "colour", "unknown key"},
+	{"a misspelt key of a row", override("prot", "8000"), "services.backend.prot", "did you mean port?"},
+	{"an override of no service", set("serviceOverrides", `{"backand": {"count": 2}}`), "serviceOverrides.backand", "did you mean backend?"},
+	{"no owner", set("githubOwner", "-"), "githubOwner", "is required"},
+	{"no environment", set("githubEnvironment", "-"), "githubEnvironment", "is required"},
+	{"no port", services(`"port": 8000, `, ""), "services.back.port", "is required"},
+	{"no health check", services(`8000, "healthCommand": ["true"]`, "8000"), "services.back.healthCommand", "is required"},
+
+	// Names.
+	{"a name with a blank", set("appName", "My App"), "appName", "lower-case letters"},
+	{"a name too long", set("appName", "abcdefghijklmnopqrstu"), "appName", "2 to 20"},
+	{"a prefix in capitals", set("registryPrefix", "MyApp"), "registryPrefix", "lower-case"},
+	{"a service in capitals", services("back", "Back"), "services.Back", "lower-case letters"},
+	{"a service of a kept name", services("back", "migrate"), "services.migrate", "is kept for the container"},
+
+	// Who may deploy.
+	{"a repository id that is a name", set("githubRepositoryId", "myapp"), "githubRepositoryId", "numeric id"},
+	{"a repository id that is a wildcard", set("githubRepositoryId", "*"), "githubRepositoryId", "would widen who may deploy"},
+	{"an owner id that is negative", set("githubOwnerId", "-5"), "githubOwnerId", "numeric id"},
+	{"one id of two", set("githubOwnerId", "5"), "githubRepositoryId", "set both, or neither"},
+	{"a wildcard repository", set("githubRepository", "my*"), "githubRepository", "no wildcard"},
+	{"a repository with its owner", set("githubRepository", "me/myapp"), "githubRepository", "without its owner"},
+	{"a wildcard owner", set("githubOwner", "*"), "githubOwner", "no wildcard"},
+	{"a wildcard environment", set("githubEnvironment", "prod*"), "githubEnvironment", "no wildcard"},
+
+	// What runs.
+	{"a revision that is a tag", set("revision", "v1.2.3"), "revision", "40 hexadecimal digits"},
+	{"a revision cut short", set("revision", "7761ca8"), "revision", "40 hexadecimal digits"},
+	{"a revision in capitals", set("revision", strings.Repeat("A", 40)), "revision", "in lower case"},
+	{"a platform that Fargate has not", set("imagesPlatform", "linux/riscv64"), "imagesPlatform", "linux/amd64, linux/arm64"},
+	{"a build network of nobody's", set("imagesBuildNetwork", "bridge0"), "imagesBuildNetwork", "default, host, none"},
+	{"too few releases kept", set("registryKeepTagged", "5"), "registryKeepTagged", "from 20 to 10000"},
+	{"untagged images kept for ever", set("registryUntaggedDays", "0"), "registryUntaggedDays", "from 1 to 365"},
+	{"a key that is no ARN", set("registryKmsKeyArn", "alias/mine"), "registryKmsKeyArn", "arn:aws:kms:"},
+
+	// Network.
+	{"a VPC that is no range", set("networkCidr", "ten"), "networkCidr", "not an IPv4 range"},
+	{"a VPC of IPv6", set("networkCidr", "fd00::/16"), "networkCidr", "not an IPv4 range"},
+	{"a VPC with bits beyond its length", set("networkCidr", "10.0.0.1/16"), "networkCidr", "the range is 10.0.0.0/16"},
+	{"a VPC too wide", set("networkCidr", "10.0.0.0/8"), "networkCidr", "from /16 to /22"},
+	{"a VPC too small", set("networkCidr", "10.0.0.0/24"), "networkCidr", "from /16 to /22"},
+	{"a VPC of public addresses", set("networkCidr", "8.8.0.0/16"), "networkCidr", "is not private"},
+	{"one zone", set("networkZoneCount", "1"), "networkZoneCount", "from 2 to 3"},
+	{"too many zones", set("networkZoneCount", "7"), "networkZoneCount", "from 2 to 3"},
+	{"half a NAT", set("networkNat", "half"), "networkNat", "none, single, perZone"},
+	{"subnets that overlap", set("networkPublicCidrs", `["10.0.128.0/20", "10.0.136.0/24"]`), "networkPublicCidrs[1]", "overlaps 10.0.128.0/20"},
+	{"subnets over another tier's", set("networkIsolatedCidrs", `["10.0.0.0/24", "10.0.208.0/20"]`), "networkIsolatedCidrs[0]", "overlaps 10.0.0.0/19 of networkPrivateCidrs"},
+	{"a private subnet too small", set("networkPrivateCidrs", `["10.0.0.0/27", "10.0.32.0/20"]`), "networkPrivateCidrs[0]", "too small: /26"},
+	{"an isolated subnet too small", set("networkIsolatedCidrs", `["10.0.192.0/29", "10.0.208.0/20"]`), "networkIsolatedCidrs[0]", "too small: /28"},
+	{"a subnet outside", set("networkPublicCidrs", `["10.1.0.0/20", "10.0.144.0/20"]`), "networkPublicCidrs[0]", "not within networkCidr"},
+	{"a subnet that is no range", set("networkPublicCidrs", `["x", "10.0.144.0/20"]`), "networkPublicCidrs[0]", "not an IPv4 range"},
+	{"a subnet too few", set("networkPublicCidrs", `["10.0.128.0/20"]`), "networkPublicCidrs", "holds 1 ranges, but networkZoneCount is 2"},
+
+	// Database.
+	{"a database in capitals", set("databaseName", "App"), "databaseName", "lower-case"},
+	{"a database of PostgreSQL's own", set("databaseName", "postgres"), "databaseName", "by PostgreSQL for itself"},
+	{"a user of RDS's own", set("databaseUser", "rdsadmin"), "databaseUser", "by RDS for itself"},
+	{"a minor version", set("databaseVersion", "17.4"), "databaseVersion", "major version"},
+	{"a version too old", set("databaseVersion", "9"), "databaseVersion", "from 13 to 18"},
+	{"a class that is none", set("databaseInstanceClass", "t4g.micro"), "databaseInstanceClass", "db.t4g.micro"},
+	{"too little storage", set("databaseStorageGb", "5"), "databaseStorageGb", "from 20 to 65536"},
+	{"backups too long", set("databaseBackupDays", "36"), "databaseBackupDays", "from 0 to 35"},
+	{"a protected database with no snapshot", set("databaseFinalSnapshot", "false"), "databaseFinalSnapshot", "where databaseProtected is"},
+	{"a protected database with no backup", set("databaseBackupDays", "0"), "databaseBackupDays", "at least 1"},
+	{"TLS that does not force", set("databaseTls", "prefer"), "databaseTls", "verify-full, require"},
+
+	// Edge, cluster, logs.
+	{"nobody may connect", set("edgeIngressCidrs", "[]"), "edgeIngressCidrs", "at least one range"},
+	{"somebody that is no range", set("edgeIngressCidrs", `["me"]`), "edgeIngressCidrs[0]", "not an IPv4 range"},
+	{"an idle time of nothing", set("edgeIdleSeconds", "0"), "edgeIdleSeconds", "from 1 to 4000"},
+	{"a drain too long", set("edgeDeregistrationSeconds", "4000"), "edgeDeregistrationSeconds", "from 0 to 3600"},
+	{"insights of nobody's", set("clusterContainerInsights", "on"), "clusterContainerInsights", "disabled, enabled, enhanced"},
+	{"a deployment of no time", set("clusterDeployMinutes", "1"), "clusterDeployMinutes", "from 5 to 120"},
+	{"a period that logs have not", set("logRetentionDays", "31"), "logRetentionDays", "CloudWatch Logs offers"},
+
+	// Services.
+	{"a CPU size that Fargate has not", override("cpu", "300"), "services.backend.cpu", "not a Fargate size: [256 512 1024"},
+	{"memory too large for the CPU", override("memory", "4096"), "services.backend.memory", "does not go with cpu 256: 512 1024 2048"},
+	{"memory between two sizes", override("memory", "1500"), "services.backend.memory", "does not go with cpu 256"},
+	{"memory too small for the CPU", override("cpu", "1024"), "services.backend.memory", "512 MiB does not go with cpu 1024"},
+	{"a port of root's", override("port", "80"), "services.backend.port", "from 1024 to 65535"},
+	{"a port out of range", override("port", "70000"), "services.backend.port", "from 1024 to 65535"},
+	{"too many tasks", override("count", "101"), "services.backend.count", "from 0 to 100"},
+	{"root", override("user", `"0:0"`), "services.backend.user", "root, 0, is refused"},
+	{"a user by name", override("user", `"app"`), "services.backend.user", "a numeric user and group"},
+	{"a stop too long", override("stopSeconds", "121"), "services.backend.stopSeconds", "from 2 to 120"},
+	{"a health check with no command", override("healthCommand", "[]"), "services.backend.healthCommand", "must hold the command"},
+	{"a health path with no slash", override("healthPath", `"health"`), "services.backend.healthPath", "begins with /"},
+	{"a migration with no database", override("database", "false"), "services.backend.migration", "needs database: true"},
+	{"a folder outside", override("folder", `"../elsewhere"`), "services.backend.folder", "not a folder inside the project"},
+	{"a Dockerfile outside", override("dockerfile", `"/etc/passwd"`), "services.backend.dockerfile", "not a file inside"},
+	{"a secret build argument", override("buildArgs", `{"NPM_TOKEN": "x"}`), "services.backend.buildArgs.NPM_TOKEN", "looks like a secret"},
+	{"a secret variable", override("environment", `{"DB_PASSWORD": "x"}`), "services.backend.environment.DB_PASSWORD", "looks like a secret"},
+	{"a variable of the program's own", override("environment", `{"PORT": "1"}`), "services.backend.environment.PORT", "set by the program"},
+	{"a variable that is none", override("environment", `{"a-b": "1"}`), "services.backend.environment.a-b", "not a variable's name"},
+
+	// Routes.
+	{"two services on the same path", services(`{"default": true,`, `{"path": ["/api/*"],`), "services.front.path[0]", "is taken by service back"},
+	{"two defaults", services(`"path": ["/api/*"]`, `"default": true`), "services.front.default", "service back takes every other path"},
+	{"no default", services(`"default": true`, `"path": ["/a"]`), "services", "one of them must say default: true"},
+	{"a path and the default", override("default", "true"), "services.backend.path", "either path patterns or default"},
+	{"neither path nor default", override("path", "[]"), "services.backend.path", "either path patterns or default"},
+	{"every path, spelt out", override("path", `["/*"]`), "services.backend.path[0]", "say default: true"},
+	{"a pattern with no slash", override("path", `["api/*"]`), "services.backend.path[0]", "begins with /"},
+	{"too many patterns", override("path", `["/a", "/b", "/c", "/d", "/e", "/f"]`), "services.backend.path", "6 patterns of at most 5"},
+	{"a pattern too long", override("path", `["/`+strings.Repeat("a", 128)+`"]`), "services.backend.path[0]", "129 characters of at most 128"},
+}
+
+// TestBadInput lets the program meet each bad input: the error must name its path, and nothing may have been asked of the
+// engine.
+func TestBadInput(t *testing.T) {
+	settings := infratest.Settings(t, top, "staging")
+	for _, c := range badInputs {
+		t.Run(c.name, func(t *testing.T) {
+			changed := map[string]string{}
+			for key, value := range settings {
+				changed[key] = value
+			}
+			for key, value := range c.settings {
+				changed["slipway:"+key] = value
+				if value == "-" {
+					delete(changed, "slipway:"+key)
+				}
+			}
+			refused(t, changed, "\n  "+c.path+": ", c.why)
+		})
+	}
+}
+
+// TestBadInputTogether holds that all problems are told at once, sorted by path.
+func TestBadInputTogether(t *testing.T) {
+	settings := infratest.Settings(t, top, "staging")
+	settings["slipway:networkZoneCount"] = "1"
+	settings["slipway:appName"] = "X"
+	settings["slipway:serviceOverrides"] = `{"backend": {"cpu": 300, "port": 1}}`
+	refused(t, settings, "4 problem(s)", "appName: ", "networkZoneCount: ", "services.backend.cpu: ", "services.backend.port: ")
+}
+
+// refused runs the program as staging, and checks its error and that the engine was asked nothing.
+func refused(t *testing.T, settings map[string]string, fragments ...string) {
+	t.Helper()
+	recorder := &infratest.Recorder{}
+	err := infratest.Run(t, Deploy, "staging", settings, recorder)
+	if err == nil {
+		t.Fatal("it was accepted")
+	}
+	rest := err.Error()
+	for _, fragment := range fragments {
+		_, after, found := strings.Cut(rest, fragment)
+		if !found {
+			t.Fatalf("the error does not say %q (in this order):\n%v", fragment, err)
+		}
+		rest = after
+	}
+	if asked := recorder.Asked(); asked > 0 {
+		t.Errorf("the engine was asked %d times before the refusal", asked)
+	}
+}
+
+// TestBadSurroundings is bad input that is not configuration: the checkout and the machine.
+func TestBadSurroundings(t *testing.T) {
+	for _, c := range []struct {
+		name      string
+		spoil     func(t *testing.T)
+		fragments []string
+	}{
+		{"a changed file", func(t *testing.T) { write(t, "backend/Dockerfile", "FROM other\n") }, []string{"M backend/Dockerfile", "commit or stash", "imagesAllowDirty"}},
+		{"a file that git does not know", func(t *testing.T) { write(t, "new.txt", "") }, []string{"?? new.txt", "commit or stash"}},
+		{"no repository", func(t *testing.T) { remove(t, ".git") }, []string{"is not a git checkout with a commit"}},
+		{"no Docker Engine", func(t *testing.T) { infratest.Docker(t, false) }, []string{"no Docker Engine answers", "Cannot connect to the Docker daemon", "start Docker"}},
+		{"no Docker at all", func(t *testing.T) { t.Setenv("PATH", gitOnly(t)) }, []string{"no Docker Engine answers", "start Docker"}},
+		{"no Dockerfile", func(t *testing.T) { remove(t, "backend/Dockerfile") }, []string{"D backend/Dockerfile", "services.backend.dockerfile", "relative to folder \"backend\""}},
+		{"everything at once", func(t *testing.T) {
+			remove(t, "frontend")
+			infratest.Docker(t, false)
+		}, []string{"commit or stash", "no Docker Engine answers", "services.frontend.dockerfile"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			settings := infratest.Settings(t, top, "staging")
+			infratest.Docker(t, true)
+			infratest.Checkout(t, "frontend", "backend")
+			c.spoil(t)
+			refused(t, settings, c.fragments...)
+		})
+	}
+}
+
+// TestDirtyTreeIsNamed holds that a stack may allow a dirty tree, and that its images then say so.
+func TestDirtyTreeIsNamed(t *testing.T) {
+	settings := infratest.Settings(t, top, "staging")
+	settings["slipway:imagesAllowDirty"] = "true"
+	infratest.Docker(t, true)
+	commit := infratest.Checkout(t, "frontend", "backend")
+	write(t, "backend/Dockerfile", "FROM other\n")
+	recorder := &infratest.Recorder{}
+	if err := infratest.Run(t, Deploy, "staging", settings, recorder); err != nil {
+		t.Fatal(err)
+	}
+	for _, image := range of(t, recorder.Resources(), "docker:index/image:Image") {
+		if !strings.Contains(input(image, "imageName").StringValue(), ":"+commit+"-dirty-") {
+			t.Errorf("%s does not say that its tree was dirty", image.Name)
+		}
+	}
+}
+
+func write(t *testing.T, name, content string) {
+	t.Helper()
+	if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func remove(t *testing.T, name string) {
+	t.Helper()
+	if err := os.RemoveAll(name); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// gitOnly is a folder that holds git and no docker.
+func gitOnly(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	for _, candidate := range filepath.SplitList(os.Getenv("PATH")) {
+		git := filepath.Join(candidate, "git")
+		if _, err := os.Stat(git); err == nil {
+			if err := os.Symlink(git, filepath.Join(dir, "git")); err != nil {
+				t.Fatal(err)
+			}
+			return dir
+		}
+	}
+	t.Fatal("there is no git")
+	return ""
+}
