@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -15,22 +16,39 @@ import (
 // Project is the name in Pulumi.yaml.
 const Project = "slipway"
 
+// Declaration is what Pulumi.yaml says of one key.
+type Declaration struct {
+	Type        string
+	Default     any
+	Description string
+}
+
+// Declarations reads the keys that Pulumi.yaml in the folder root declares, without the project's name.
+func Declarations(t testing.TB, root string) map[string]Declaration {
+	t.Helper()
+	var project struct {
+		Config map[string]Declaration `yaml:"config"`
+	}
+	readYAML(t, filepath.Join(root, "Pulumi.yaml"), &project)
+	declarations := map[string]Declaration{}
+	for key, declaration := range project.Config {
+		declarations[strings.TrimPrefix(key, Project+":")] = declaration
+	}
+	return declarations
+}
+
 // Settings reads the configuration of one stack from the files of the repository at root, as the CLI hands it to a
 // program: the project's defaults below the stack's own values, everything as text.
 func Settings(t testing.TB, root, stack string) map[string]string {
 	t.Helper()
-	var project struct {
-		Config map[string]map[string]any `yaml:"config"`
-	}
-	readYAML(t, filepath.Join(root, "Pulumi.yaml"), &project)
 	var own struct {
 		Config map[string]any `yaml:"config"`
 	}
 	readYAML(t, filepath.Join(root, "Pulumi."+stack+".yaml"), &own)
 	settings := map[string]string{}
-	for key, declaration := range project.Config {
-		if value, ok := declaration["default"]; ok {
-			settings[key] = text(t, value)
+	for key, declaration := range Declarations(t, root) {
+		if declaration.Default != nil {
+			settings[Project+":"+key] = text(t, declaration.Default)
 		}
 	}
 	for key, value := range own.Config {

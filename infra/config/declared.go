@@ -1,0 +1,30 @@
+package config
+
+import "reflect"
+
+// Declaration is what one key's tags say, for whoever writes it down elsewhere: Pulumi.yaml, and the table of the
+// documentation.
+type Declaration struct {
+	Key     string
+	Kind    reflect.Kind // of the Go value
+	Default *string      // as text, which is JSON where the value is not a string; nil where the key is required
+	Doc     string
+}
+
+// Declared lists the keys of a stack, in the order of their declaration; services are not among them.
+func Declared() []Declaration { return declarations(reflect.ValueOf(&Config{}).Elem()) }
+
+// DeclaredOfService lists the keys of one row of services.
+func DeclaredOfService() []Declaration { return declarations(reflect.ValueOf(&Service{}).Elem()) }
+
+func declarations(structure reflect.Value) []Declaration {
+	var all []Declaration
+	for _, f := range fields(structure) {
+		d := Declaration{Key: f.key, Kind: f.value.Kind(), Doc: f.doc}
+		if f.hasDefault {
+			d.Default = &f.defaultText
+		}
+		all = append(all, d)
+	}
+	return all
+}
