@@ -1,0 +1,123 @@
+package workload_test
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+
+	"slipway/infra/config"
+	"slipway/infra/workload"
+)
+
+var row = config.Service{
+	Name: "backend", Port: 8000, User: "10001:10001", ReadOnlyRoot: true, HealthCommand: []string{"check"},
+	HealthGraceSeconds: 60, StopSeconds: 30, Environment: map[string]string{"Z": "1", "A": "2"},
+}
+
+func task(change func(*workload.Task)) workload.Task {
+	t := workload.Task{Service: row, Image: "host/myapp/backend@sha256:1", Revision: "abc", Region: "eu-west-1", LogGroup: "/slipway/x/backend"}
+	change(&t)
+	return t
+}
+
+// definition is what the tests read of a container.
+type definition struct {
+	Name, User   string
+	Essential    bool
+	Command      []string
+	Environment  []struct{ Name, Value string }
+	Secrets      []struct{ Name, ValueFrom string }
+	DependsOn    []struct{ ContainerName, Condition string }
+	MountPoints  []struct{ ContainerPath string }
+	PortMappings []struct{ ContainerPort, HostPort int }
+	HealthCheck  *struct{ StartPeriod int }
+}
+
+func render(t *testing.T, task workload.Task) ([]definition, string) {
+	t.Helper()
+	text, err := workload.ContainerDefinitions(task)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var containers []definition
+	if err := json.Unmarshal([]byte(text), &containers); err != nil {
+		t.Fatal(err)
+	}
+	return containers, text
+}
+
+// TestNormalForm holds what AWS would else normalize, and a next run would see as a change.
+func TestNormalForm(t *testing.T) {
+	containers, text := render(t, task(func(*workload.Task) {}))
+	if strings.Contains(text, "null") {
+		t.Errorf("a list is null: %s", text)
+	}
+	c := containers[0]
+	var names []string
+	for _, v := range c.Environment {
+		names = append(names, v.Name)
+	}
+	if !slices.IsSorted(names) || !slices.Contains(names, "A") || !slices.Contains(names, "REVISION") {
+		t.Errorf("variables %v", names)
+	}
+	if c.PortMappings[0].HostPort != c.PortMappings[0].ContainerPort {
+		t.Error("no host port, which AWS fills in")
+	}
+	if c.HealthCheck.StartPeriod != 60 || !c.Essential {
+		t.Errorf("got %+v", c)
+	}
+}
+
+func TestMigration(t *testing.T) {
+	containers, _ := render(t, task(func(t *workload.Task) { t.Service.Migration = []string{"alembic", "upgrade", "head"} }))
+	if len(containers) != 2 || containers[0].Name != "backend" || containers[1].Name != "migrate" {
+		t.Fatalf("got %+v", containers)
+	}
+	main, migrate := containers[0], containers[1]
+	if len(main.DependsOn) != 1 || main.DependsOn[0].ContainerName != "migrate" || main.DependsOn[0].Condition != "SUCCESS" {
+		t.Error("the application does not wait for the schema")
+	}
+	if migrate.Essential || migrate.HealthCheck != nil || len(migrate.PortMappings) > 0 || migrate.Command[0] != "alembic" {
+		t.Errorf("got %+v", migrate)
+	}
+	if migrate.User != row.User {
+		t.Error("the migration runs as another user")
+	}
+}
+
+func TestDatabase(t *testing.T) {
+	containers, text := render(t, task(func(t *workload.Task) {
+		t.Service.Database = true
+		t.Database = workload.DatabaseAccess{Host: "db", Name: "app", Port: 5432, SecretARN: "arn:secret", TLSMode: "verify-full"}
+	}))
+	for _, secret := range containers[0].Secrets {
+		if !strings.HasPrefix(secret.ValueFrom, "arn:secret:") {
+			t.Errorf("%s comes from %s", secret.Name, secret.ValueFrom)
+		}
+	}
+	if len(containers[0].Secrets) != 2 || !strings.Contains(text, `{"name":"DATABASE_SSLMODE","value":"verify-full"}`) {
+		t.Error(text)
+	}
+	without, _ := render(t, task(func(*workload.Task) {}))
+	for _, v := range without[0].Environment {
+		if strings.HasPrefix(v.Name, "DATABASE_") {
+			t.Errorf("a service without a database is told %s", v.Name)
+		}
+	}
+}
+
+// TestLimits holds what ECS caps: a start period of more than 300 seconds is refused.
+func TestLimits(t *testing.T) {
+	containers, _ := render(t, task(func(t *workload.Task) { t.Service.HealthGraceSeconds = 7200 }))
+	if got := containers[0].HealthCheck.StartPeriod; got != 300 {
+		t.Errorf("a start period of %d", got)
+	}
+}
+
+func TestExecScratch(t *testing.T) {
+	containers, _ := render(t, task(func(t *workload.Task) { t.ScratchVolumes = true }))
+	if len(containers[0].MountPoints) != 2 {
+		t.Errorf("mounts %+v", containers[0].MountPoints)
+	}
+}
