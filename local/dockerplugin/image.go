@@ -31,7 +31,7 @@ type image struct {
 	builder                                              string
 	args                                                 map[string]*string
 	hosts, cacheFrom                                     []string
-	skipPush                                             bool
+	skipPush, noCache                                    bool
 	server, username, password                           string
 }
 
@@ -125,6 +125,33 @@ func (p *provider) make(ctx context.Context, urn string, properties *structpb.St
 	return outputs, i.name, err
 }
 
+// Build is one build by itself, for whoever measures builds.
+type Build struct {
+	Name, Context, Dockerfile, Target, Platform, Network string
+	Args                                                 map[string]string
+	NoCache                                              bool // begin from nothing but the base image
+}
+
+// Run builds, and leaves the image with the engine.
+func (b Build) Run(ctx context.Context) error {
+	docker, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
+	if err != nil {
+		return fmt.Errorf("reach the Docker Engine: %w", err)
+	}
+	defer func() { _ = docker.Close() }()
+	i := image{
+		name: b.Name, context: b.Context, dockerfile: b.Dockerfile, target: b.Target, platform: b.Platform,
+		network: b.Network, builder: builderBuildKit, args: map[string]*string{}, noCache: b.NoCache,
+	}
+	for name, value := range b.Args {
+		i.args[name] = &value
+	}
+	if _, err := (&provider{}).build(ctx, docker, "", i); err != nil {
+		return fmt.Errorf("build %s: %w", b.Name, err)
+	}
+	return nil
+}
+
 // build returns the id of the image that it made.
 func (p *provider) build(ctx context.Context, docker *client.Client, urn string, i image) (string, error) {
 	archive, inside, err := contextArchive(i.context, i.dockerfile)
@@ -134,7 +161,8 @@ func (p *provider) build(ctx context.Context, docker *client.Client, urn string,
 	defer func() { _ = archive.Close() }()
 	options := buildtypes.ImageBuildOptions{
 		Dockerfile: inside, Tags: []string{i.name}, BuildArgs: i.args, Target: i.target, Platform: i.platform,
-		NetworkMode: i.network, ExtraHosts: i.hosts, CacheFrom: i.cacheFrom, Version: buildtypes.BuilderBuildKit, Remove: true,
+		NetworkMode: i.network, ExtraHosts: i.hosts, CacheFrom: i.cacheFrom, NoCache: i.noCache,
+		Version: buildtypes.BuilderBuildKit, Remove: true,
 	}
 	if i.builder == builderV1 {
 		options.Version = buildtypes.BuilderV1

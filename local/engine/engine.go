@@ -17,6 +17,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"slipway/infra/config"
 	"slipway/local/cloud"
 	"slipway/local/tools"
 )
@@ -116,6 +117,39 @@ func (e Engine) Outputs(ctx context.Context) (auto.OutputMap, error) {
 		return nil, err
 	}
 	return session.stack.Outputs(ctx)
+}
+
+// Config is the stack's configuration, as the program reads it.
+func (e Engine) Config(ctx context.Context) (*config.Config, error) {
+	session, err := e.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all, err := session.stack.GetAllConfig(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the stack's configuration: %w", err)
+	}
+	return config.Load(values(all), Stack)
+}
+
+// values is a stack's configuration as a source of config's.
+type values auto.ConfigMap
+
+// Get implements config.Source.
+func (v values) Get(key string) (string, bool) {
+	value, ok := v[Project+":"+key]
+	return value.Value, ok
+}
+
+// Keys implements config.Source.
+func (v values) Keys() ([]string, bool) {
+	var keys []string
+	for name := range v {
+		if key, ours := strings.CutPrefix(name, Project+":"); ours {
+			keys = append(keys, key)
+		}
+	}
+	return keys, true
 }
 
 // Stop ends the embedded cloud as it is. Its memory goes with it, and so does the stack's state.
