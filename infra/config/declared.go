@@ -8,6 +8,9 @@ type Declaration struct {
 	Key     string
 	Kind    reflect.Kind // of the Go value
 	Default *string      // as text, which is JSON where the value is not a string; nil where the key is required
+	OneOf   []string
+	Min     string // of whole numbers; empty for no limits
+	Max     string
 	Doc     string
 }
 
@@ -20,7 +23,7 @@ func DeclaredOfService() []Declaration { return declarations(reflect.ValueOf(&Se
 func declarations(structure reflect.Value) []Declaration {
 	var all []Declaration
 	for _, f := range fields(structure) {
-		d := Declaration{Key: f.key, Kind: f.value.Kind(), Doc: f.doc}
+		d := Declaration{Key: f.key, Kind: f.value.Kind(), OneOf: f.oneOf, Min: f.min, Max: f.max, Doc: f.doc}
 		if f.hasDefault {
 			d.Default = &f.defaultText
 		}

@@ -102,7 +102,7 @@ type lifecycleAction struct {
 }
 
 // Lifecycle is an ECR lifecycle policy that expires untagged images after untaggedDays, and tagged ones beyond the newest
-// keepTagged. ECR does not know which images run, so keepTagged must outlast the slowest stack: see pitfalls in docs.
+// keepTagged. ECR does not know which images run, so keepTagged must outlast the slowest stack.
 func Lifecycle(keepTagged, untaggedDays int) (string, error) {
 	text, err := json.Marshal(map[string][]lifecycleRule{"rules": {
 		{

@@ -1,0 +1,69 @@
+package config_test
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"slipway/infra/config"
+)
+
+var update = flag.Bool("update", false, "write docs/configuration.md anew")
+
+const documentationHead = `# Configuration
+
+Every key of a stack, as ` + "`Pulumi.<stack>.yaml`" + ` spells it, after ` + "`slipway:`" + `. This file is written from the Go types by
+` + "`go test ./infra/config -update`" + `, and a test holds it against them. All values are checked before anything is registered, and
+all problems are told at once.
+
+`
+
+const documentationServices = `
+## Services
+
+` + "`slipway:services`" + ` is an object of rows by name. Its default, in Pulumi.yaml, is the sample app's; a stack that sets it replaces
+all rows. ` + "`slipway:serviceOverrides`" + ` lays single keys over the rows of ` + "`services`" + `, and is what a stack usually sets:
+` + "`{backend: {count: 2}}`" + `. One service says ` + "`default: true`" + `. The keys of a row:
+
+`
+
+// TestDocumentation holds docs/configuration.md against the Go types.
+func TestDocumentation(t *testing.T) {
+	want := documentationHead + table(config.Declared()) + documentationServices + table(config.DeclaredOfService())
+	file := filepath.Join(top, "docs", "configuration.md")
+	if *update {
+		if err := os.WriteFile(file, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != want {
+		t.Errorf("%s is not what the Go types say; run `go test ./infra/config -update`", file)
+	}
+}
+
+func table(keys []config.Declaration) string {
+	var b strings.Builder
+	b.WriteString("| key | default | limits | meaning |\n|---|---|---|---|\n")
+	for _, key := range keys {
+		value := "required"
+		if key.Default != nil {
+			value = "`" + *key.Default + "`"
+			if *key.Default == "" {
+				value = "empty"
+			}
+		}
+		limits := strings.Join(key.OneOf, ", ")
+		if key.Min != "" {
+			limits = key.Min + " to " + key.Max
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", key.Key, value, limits, key.Doc)
+	}
+	return b.String()
+}
