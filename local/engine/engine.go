@@ -16,6 +16,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optpreview"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"golang.org/x/sync/errgroup"
 
 	"slipway/infra/config"
 	"slipway/local/cloud"
@@ -257,23 +258,38 @@ type kit struct {
 	moto    []string
 }
 
-// equip finds or makes the tools, and places the plugins where the CLI looks for them.
+// equip finds or makes the tools, and places the plugins where the CLI looks for them. On a fresh machine three kinds of
+// work go on at once: compilers, of which two keep the cores busy while one of them links; downloads; and Docker's images.
 func (e Engine) equip(ctx context.Context) (kit, error) {
 	local := filepath.Join(e.Top, "local")
 	var k kit
-	var err error
-	if k.pulumi, err = e.Cache.Pulumi(ctx); err != nil {
-		return kit{}, err
-	}
-	if k.version, err = tools.PulumiVersion(ctx, k.pulumi); err != nil {
-		return kit{}, err
-	}
-	aws, err := e.Cache.AWSPlugin(ctx, local)
-	if err != nil {
-		return kit{}, err
-	}
-	docker, err := e.Cache.DockerPlugin(ctx, local)
-	if err != nil {
+	var aws, docker string
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() (err error) {
+		if k.pulumi, err = e.Cache.Pulumi(ctx); err != nil {
+			return err
+		}
+		k.version, err = tools.PulumiVersion(ctx, k.pulumi)
+		return err
+	})
+	group.Go(func() (err error) {
+		if docker, err = e.Cache.DockerPlugin(ctx, local); err != nil {
+			return err
+		}
+		aws, err = e.Cache.AWSPlugin(ctx, local)
+		return err
+	})
+	group.Go(func() (err error) {
+		k.moto, err = e.Cache.Moto(ctx, local)
+		return err
+	})
+	group.Go(func() error {
+		if err := tools.EnsureDocker(ctx, e.Out); err != nil {
+			return err
+		}
+		return e.Cache.BaseImages(ctx)
+	})
+	if err := group.Wait(); err != nil {
 		return kit{}, err
 	}
 	plugins := filepath.Join(e.dir(), "home", "plugins")
@@ -285,13 +301,7 @@ func (e Engine) equip(ctx context.Context) (kit, error) {
 			return kit{}, err
 		}
 	}
-	if k.moto, err = e.Cache.Moto(ctx, local); err != nil {
-		return kit{}, err
-	}
-	if err := tools.EnsureDocker(ctx, e.Out); err != nil {
-		return kit{}, err
-	}
-	return k, e.Cache.BaseImages(ctx)
+	return k, nil
 }
 
 // linkFiles makes a folder with a link to each file of another: the CLI takes only real folders for plugins.
