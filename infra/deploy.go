@@ -57,9 +57,10 @@ func Deploy(ctx *pulumi.Context) error {
 			Name: cfg.GitHub.Repository, ID: cfg.GitHub.RepositoryID,
 			Environment: cfg.GitHub.Environment,
 		},
-		OwnsProvider: cfg.GitHub.ProviderOwned,
-		ImageARNs:    where.repositoryARNs(repositoryNames(cfg)),
-		Roots:        identity.Roots{Cluster: prefix, Database: prefix, Logs: logRoot(prefix)},
+		OwnsProvider:     cfg.GitHub.ProviderOwned,
+		OwnsRepositories: cfg.Registry.Owned,
+		ImageARNs:        where.repositoryARNs(repositoryNames(cfg)),
+		Roots:            identity.Roots{Cluster: prefix, Database: prefix, Logs: logRoot(prefix)},
 	})
 	if err != nil {
 		return err

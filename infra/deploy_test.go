@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -161,14 +162,13 @@ func TestReach(t *testing.T) {
 
 func TestNoPolicyAllowsAll(t *testing.T) {
 	each(t, func(t *testing.T, resources []infratest.Resource) {
-		for _, p := range of(t, resources, "aws:iam/rolePolicy:RolePolicy") {
+		policies := append(of(t, resources, "aws:iam/rolePolicy:RolePolicy"), of(t, resources, "aws:iam/policy:Policy")...)
+		for _, p := range policies {
 			for _, statement := range statements(t, input(p, "policy").StringValue()) {
-				for _, action := range statement.Action {
-					if action == "*" {
-						t.Errorf("%s allows every action", p.Name)
-					}
+				if slices.Contains(statement.Action, "*") || slices.Contains(statement.Action, "*:*") {
+					t.Errorf("%s allows every action", p.Name)
 				}
-				if statement.Effect != "Allow" || statement.Resource[0] != "*" || len(statement.Condition) > 0 {
+				if statement.Effect != "Allow" || !slices.Contains(statement.Resource, "*") || len(statement.Condition) > 0 {
 					continue
 				}
 				for _, action := range statement.Action {

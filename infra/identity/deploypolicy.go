@@ -20,12 +20,36 @@ func DeployPolicy(args Args) (string, error) {
 			// The token is for a whole registry: AWS accepts no resource here.
 			Resource: []string{"*"},
 		},
-		{Sid: "Images", Effect: policy.Allow, Action: []string{"ecr:*"}, Resource: args.ImageARNs},
+		{Sid: "Images", Effect: policy.Allow, Action: args.imageActions(), Resource: args.ImageARNs},
 	}
 	statements = append(statements, regional(args)...)
 	statements = append(statements, named(args)...)
 	statements = append(statements, roles(args)...)
 	return policy.JSON(statements...)
+}
+
+// imageActions is what a deployment does in the repositories: it pushes, pulls and looks. Only the stack that owns them
+// may also make, change and delete them; another stack's job cannot take away what this one runs.
+func (a Args) imageActions() []string {
+	if a.OwnsRepositories {
+		return []string{"ecr:*"}
+	}
+	return []string{
+		"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:CompleteLayerUpload", "ecr:DescribeImages",
+		"ecr:DescribeRepositories", "ecr:GetDownloadUrlForLayer", "ecr:InitiateLayerUpload", "ecr:ListTagsForResource",
+		"ecr:PutImage", "ecr:UploadLayerPart",
+	}
+}
+
+// providerActions is likewise for GitHub's provider: to read it, and for its owner to make, change and delete it.
+func (a Args) providerActions() []string {
+	actions := []string{"iam:GetOpenIDConnectProvider"}
+	if a.OwnsProvider {
+		actions = append(actions, "iam:AddClientIDToOpenIDConnectProvider", "iam:CreateOpenIDConnectProvider",
+			"iam:DeleteOpenIDConnectProvider", "iam:RemoveClientIDFromOpenIDConnectProvider",
+			"iam:TagOpenIDConnectProvider", "iam:UntagOpenIDConnectProvider", "iam:UpdateOpenIDConnectProviderThumbprint")
+	}
+	return actions
 }
 
 // regional covers APIs whose resources get generated ids: nothing but the region and the kind can limit them.
@@ -95,6 +119,14 @@ func named(args Args) []policy.Statement {
 			Resource: []string{args.databaseSecrets()},
 		},
 		{
+			Sid:    "DatabaseSecretKey",
+			Effect: policy.Allow,
+			// RDS looks at the key of the master secret in the caller's name. It is Secrets Manager's own, with an id that
+			// nobody knows beforehand.
+			Action:   []string{"kms:DescribeKey"},
+			Resource: []string{args.arn("kms", "key/*")},
+		},
+		{
 			Sid:      "Logs",
 			Effect:   policy.Allow,
 			Action:   []string{"logs:*"},
@@ -130,15 +162,7 @@ func roles(args Args) []policy.Statement {
 			Action:   []string{"iam:GetPolicy", "iam:GetPolicyVersion", "iam:ListPolicyVersions"},
 			Resource: []string{args.boundaryARN()},
 		},
-		{
-			Sid:    "GitHub",
-			Effect: policy.Allow,
-			Action: []string{
-				"iam:GetOpenIDConnectProvider", "iam:CreateOpenIDConnectProvider", "iam:DeleteOpenIDConnectProvider",
-				"iam:TagOpenIDConnectProvider", "iam:UntagOpenIDConnectProvider",
-			},
-			Resource: []string{args.providerARN()},
-		},
+		{Sid: "GitHub", Effect: policy.Allow, Action: args.providerActions(), Resource: []string{args.providerARN()}},
 		{
 			Sid:       "HandRolesToTasks",
 			Effect:    policy.Allow,
@@ -151,6 +175,7 @@ func roles(args Args) []policy.Statement {
 			Effect: policy.Deny,
 			Action: []string{
 				"iam:PutRolePolicy", "iam:DeleteRolePolicy", "iam:AttachRolePolicy", "iam:UpdateAssumeRolePolicy", "iam:PassRole",
+				"iam:UpdateRole", "iam:DeleteRole",
 			},
 			Resource: []string{args.roleARN(args.Prefix + "-deploy")},
 		},

@@ -37,6 +37,8 @@ type Args struct {
 	OwnsProvider bool     // whether this stack creates the account's only GitHub provider, or takes the one that is there
 	ImageARNs    []string // ECR repositories that the deploy role may push to, and tasks pull from
 	Roots        Roots    // what else it may manage
+	// OwnsRepositories says whether the deploy role may also make, change and delete the repositories.
+	OwnsRepositories bool
 }
 
 // Identity is the deploy role, and the boundary of the roles that it may make.

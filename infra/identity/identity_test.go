@@ -109,6 +109,8 @@ func TestNoWayUp(t *testing.T) {
 		"iam:PutRolePolicy":                 "arn:aws:iam::123456789012:role/myapp-staging-deploy",
 		"iam:UpdateAssumeRolePolicy":        "arn:aws:iam::123456789012:role/myapp-staging-deploy",
 		"iam:PassRole":                      "arn:aws:iam::123456789012:role/myapp-staging-deploy",
+		"iam:UpdateRole":                    "arn:aws:iam::123456789012:role/myapp-staging-deploy",
+		"iam:DeleteRole":                    "arn:aws:iam::123456789012:role/myapp-staging-deploy",
 		"iam:DeleteRolePermissionsBoundary": "*",
 		"iam:PutRolePermissionsBoundary":    "*",
 		"iam:CreatePolicyVersion":           boundary,
@@ -121,10 +123,38 @@ func TestNoWayUp(t *testing.T) {
 	}
 }
 
+// TestOwnersOnly holds that only the deploy role of the owning stack may make, change or delete what an account has once.
+func TestOwnersOnly(t *testing.T) {
+	owners := []string{"ecr:*", "iam:CreateOpenIDConnectProvider", "iam:DeleteOpenIDConnectProvider"}
+	for _, owns := range []bool{true, false} {
+		as := args
+		as.OwnsProvider, as.OwnsRepositories = owns, owns
+		document, err := identity.DeployPolicy(as)
+		var allowed []string
+		for _, s := range parse(t, document, err) {
+			if s.Effect == policy.Allow {
+				allowed = append(allowed, s.Action...)
+			}
+		}
+		for _, action := range owners {
+			if slices.Contains(allowed, action) != owns {
+				t.Errorf("a stack that owns them %t: %s is allowed %t", owns, action, !owns)
+			}
+		}
+		for _, action := range []string{"ecr:PutImage", "ecr:DescribeImages", "iam:GetOpenIDConnectProvider"} {
+			if !slices.Contains(allowed, action) && !slices.Contains(allowed, action[:4]+"*") {
+				t.Errorf("a stack that owns them %t: %s is not allowed", owns, action)
+			}
+		}
+	}
+}
+
 // TestPolicySizes holds the documents against IAM's limits, whitespace not counted: 10,240 characters for what stands in a
 // role, 6,144 for a policy of its own.
 func TestPolicySizes(t *testing.T) {
-	deploy, err := identity.DeployPolicy(args)
+	longest := args
+	longest.OwnsProvider, longest.OwnsRepositories = true, true
+	deploy, err := identity.DeployPolicy(longest)
 	if err != nil {
 		t.Fatal(err)
 	}
