@@ -60,7 +60,7 @@ test-backend: ## the backend's tests, against a real PostgreSQL
 	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || ../local/debian.sh postgresql
 	python3 -m venv .venv
 	.venv/bin/pip install --quiet -r requirements.txt -r requirements-dev.txt
-	.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
+	.venv/bin/ruff check . ../local && .venv/bin/ruff format --check . ../local && .venv/bin/mypy
 	.venv/bin/pytest
 
 test-frontend: ## the frontend's tests

@@ -279,6 +279,36 @@ func TestServices(t *testing.T) {
 	}
 }
 
+// TestInstances holds that every database instance has a resource id of its own, by which the provider finds it: two stacks
+// of one account would otherwise take one for the other.
+func TestInstances(t *testing.T) {
+	state := start(t)
+	const rds = "&Version=2014-10-31"
+	ids := map[string]string{}
+	for _, name := range []string{"one", "two"} {
+		answer := query(t, state, "rds", "Action=CreateDBInstance&DBInstanceIdentifier="+name+
+			"&DBInstanceClass=db.t4g.micro&Engine=postgres&AllocatedStorage=20&MasterUsername=app&ManageMasterUserPassword=true"+rds)
+		ids[name] = tag(t, answer, "DbiResourceId")
+	}
+	for name, id := range ids {
+		found := query(t, state, "rds", "Action=DescribeDBInstances&Filters.Filter.1.Name=dbi-resource-id&Filters.Filter.1.Values.Value.1="+id+rds)
+		if got := tag(t, found, "DBInstanceIdentifier"); got != name || strings.Count(found, "<DBInstanceIdentifier>") != 1 {
+			t.Errorf("%s of %s finds %s:\n%s", id, name, got, found)
+		}
+	}
+}
+
+// tag is the text of the first element of a name.
+func tag(t *testing.T, answer, name string) string {
+	t.Helper()
+	_, rest, found := strings.Cut(answer, "<"+name+">")
+	value, _, _ := strings.Cut(rest, "<")
+	if !found {
+		t.Fatalf("no %s in %s", name, answer)
+	}
+	return value
+}
+
 // TestInventory holds that what is made shows, and what is deleted does not, though moto goes on listing some of it.
 func TestInventory(t *testing.T) {
 	state := start(t)
@@ -292,17 +322,8 @@ func TestInventory(t *testing.T) {
 	}
 	birth := list()
 	const ec2 = "&Version=2016-11-15"
-	tag := func(answer, name string) string {
-		t.Helper()
-		_, rest, found := strings.Cut(answer, "<"+name+">")
-		value, _, _ := strings.Cut(rest, "<")
-		if !found {
-			t.Fatalf("no %s in %s", name, answer)
-		}
-		return value
-	}
-	subnet := tag(query(t, state, "ec2", "Action=DescribeSubnets"+ec2), "subnetId")
-	gateway := tag(query(t, state, "ec2", "Action=CreateNatGateway&ConnectivityType=private&SubnetId="+subnet+ec2), "natGatewayId")
+	subnet := tag(t, query(t, state, "ec2", "Action=DescribeSubnets"+ec2), "subnetId")
+	gateway := tag(t, query(t, state, "ec2", "Action=CreateNatGateway&ConnectivityType=private&SubnetId="+subnet+ec2), "natGatewayId")
 	call(t, state, "ecs", ecs+"CreateCluster", map[string]any{"clusterName": "c"})
 	create(t, state, "myapp/app", "IMMUTABLE")
 	made := strings.Join(list(), "\n")

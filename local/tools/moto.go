@@ -9,9 +9,9 @@ import (
 	"strings"
 )
 
-// Moto returns the command that starts moto's server, with no options yet. It is installed into a virtual environment of
-// its own, and called as a module: the scripts of an environment hold the path at which it was made, and break when it
-// is moved to its final name.
+// Moto returns the command that starts moto's server, by tools/serve_moto.py of the folder local, with no options yet. moto is
+// installed into a virtual environment of its own, whose scripts are not used: they hold the path at which the environment
+// was made, and break when it is moved to its final name.
 func (c Cache) Moto(ctx context.Context, local string) ([]string, error) {
 	python, err := exec.LookPath("python3")
 	if err != nil {
@@ -32,5 +32,5 @@ func (c Cache) Moto(ctx context.Context, local string) ([]string, error) {
 		}
 		return runQuietly(ctx, dir, nil, filepath.Join(dir, "bin", "python"), "-m", "pip", "install", "--quiet", "--requirement", file)
 	})
-	return []string{filepath.Join(dir, "bin", "python"), "-m", "moto.server"}, err
+	return []string{filepath.Join(dir, "bin", "python"), filepath.Join(local, "tools", "serve_moto.py")}, err
 }
