@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/distribution/distribution/v3/configuration"
 	"github.com/distribution/distribution/v3/registry/handlers"
@@ -254,5 +255,22 @@ func TestDiff(t *testing.T) {
 				t.Errorf("replaces %v", diff.GetReplaces())
 			}
 		})
+	}
+}
+
+// TestServeEnds holds that the provider ends by itself when the engine that started it has died.
+func TestServeEnds(t *testing.T) {
+	engine := httptest.NewServer(http.NotFoundHandler())
+	address := engine.Listener.Addr().String()
+	engine.Close()
+	ended := make(chan error, 1)
+	go func() { ended <- Serve([]string{address}) }()
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(time.Minute):
+		t.Error("it goes on")
 	}
 }

@@ -6,6 +6,7 @@ package dockerplugin
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
@@ -24,11 +25,18 @@ const Version = "4.11.2"
 
 const imageType = "docker:index/image:Image"
 
-// Serve serves the provider on a loopback port, which it prints, until the engine ends the process. args holds the
-// address of the engine's own service, to which logs go.
+// engineCheck is how often the engine is asked whether it is still there.
+const engineCheck = 5 * time.Second
+
+// Serve serves the provider on a loopback port, which it prints, until the engine ends the process, or has died itself.
+// args holds the address of the engine's own service, to which logs go.
 func Serve(args []string) error {
 	p := &provider{}
+	ended := make(chan bool)
 	if len(args) > 0 {
+		if err := rpcutil.Healthcheck(context.Background(), args[0], engineCheck, func() { close(ended) }); err != nil {
+			return fmt.Errorf("watch the engine at %s: %w", args[0], err)
+		}
 		connection, err := grpc.NewClient(args[0], grpc.WithTransportCredentials(insecure.NewCredentials()))
 		if err != nil {
 			return fmt.Errorf("connect to the engine at %s: %w", args[0], err)
@@ -40,6 +48,7 @@ func Serve(args []string) error {
 			pulumirpc.RegisterResourceProviderServer(server, p)
 			return nil
 		},
+		Cancel:  ended,
 		Options: rpcutil.OpenTracingServerInterceptorOptions(nil),
 	})
 	if err != nil {
