@@ -3,6 +3,7 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -10,34 +11,27 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/blang/semver"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optdestroy"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optpreview"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
-	"golang.org/x/sync/errgroup"
 
-	"slipway/infra/config"
 	"slipway/local/cloud"
 	"slipway/local/tools"
 )
 
-// Names of the project and of its stack in the embedded cloud.
-const (
-	Project = "slipway"
-	Stack   = "local"
-)
+// Project is the name in Pulumi.yaml.
+const Project = "slipway"
 
-// Versions of the provider plugins, which are those of the SDK packages in the program's go.mod.
-const (
-	awsPlugin    = "resource-aws-v6.83.2"
-	dockerPlugin = "resource-docker-v4.11.2"
-)
+// DefaultStack is the stack of `make up`. Any other can be tried in the embedded cloud too: its values are its own, and
+// only the endpoint is not AWS's.
+const DefaultStack = "local"
 
 // Engine converges the stack of one checkout.
 type Engine struct {
 	Top     string         // the checkout; absolute
+	Stack   string         // whose Pulumi.<stack>.yaml applies
 	Cache   tools.Cache    // what is built once and shared by all checkouts
 	Out     io.Writer      // progress, line by line
 	Program pulumi.RunFunc // what main.go runs
@@ -56,6 +50,9 @@ func (e Engine) Up(ctx context.Context) (auto.UpResult, error) {
 	if err != nil {
 		return auto.UpResult{}, err
 	}
+	if err := session.handOver(ctx); err != nil {
+		return auto.UpResult{}, err
+	}
 	result, err := session.stack.Up(ctx, optup.ProgressStreams(e.Out), optup.ErrorProgressStreams(e.Out), optup.SuppressOutputs())
 	return result, brief("up", err)
 }
@@ -64,6 +61,9 @@ func (e Engine) Up(ctx context.Context) (auto.UpResult, error) {
 func (e Engine) Preview(ctx context.Context) (auto.PreviewResult, error) {
 	session, err := e.open(ctx)
 	if err != nil {
+		return auto.PreviewResult{}, err
+	}
+	if err := session.handOver(ctx); err != nil {
 		return auto.PreviewResult{}, err
 	}
 	result, err := session.stack.Preview(ctx, optpreview.ProgressStreams(e.Out), optpreview.ErrorProgressStreams(e.Out))
@@ -80,6 +80,13 @@ func (e Engine) Down(ctx context.Context) error {
 	session, err := e.open(ctx)
 	if err != nil {
 		return err
+	}
+	// The Automation API destroys without the preview that the CLI begins with, and would take down all but what is
+	// protected before it fails.
+	var preview bytes.Buffer
+	if _, err := session.stack.PreviewDestroy(ctx, optdestroy.ProgressStreams(&preview), optdestroy.ErrorProgressStreams(&preview)); err != nil {
+		_, _ = preview.WriteTo(e.Out)
+		return brief("down", err)
 	}
 	_, err = session.stack.Destroy(ctx, optdestroy.ProgressStreams(e.Out), optdestroy.ErrorProgressStreams(e.Out))
 	if err != nil {
@@ -118,39 +125,6 @@ func (e Engine) Outputs(ctx context.Context) (auto.OutputMap, error) {
 		return nil, err
 	}
 	return session.stack.Outputs(ctx)
-}
-
-// Config is the stack's configuration, as the program reads it.
-func (e Engine) Config(ctx context.Context) (*config.Config, error) {
-	session, err := e.open(ctx)
-	if err != nil {
-		return nil, err
-	}
-	all, err := session.stack.GetAllConfig(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("read the stack's configuration: %w", err)
-	}
-	return config.Load(values(all), Stack)
-}
-
-// values is a stack's configuration as a source of config's.
-type values auto.ConfigMap
-
-// Get implements config.Source.
-func (v values) Get(key string) (string, bool) {
-	value, ok := v[Project+":"+key]
-	return value.Value, ok
-}
-
-// Keys implements config.Source.
-func (v values) Keys() ([]string, bool) {
-	var keys []string
-	for name := range v {
-		if key, ours := strings.CutPrefix(name, Project+":"); ours {
-			keys = append(keys, key)
-		}
-	}
-	return keys, true
 }
 
 // Stop ends the embedded cloud as it is. Its memory goes with it, and so does the stack's state.
@@ -229,7 +203,7 @@ func (e Engine) stack(ctx context.Context, cli command, running cloud.State) (*s
 	if err := freeLocks(state, e.Out); err != nil {
 		return nil, err
 	}
-	stack, err := auto.UpsertStackInlineSource(ctx, Stack, Project, e.Program,
+	stack, err := auto.UpsertStackInlineSource(ctx, e.Stack, Project, e.Program,
 		auto.WorkDir(e.Top),
 		auto.Pulumi(cli),
 		auto.PulumiHome(filepath.Join(e.dir(), "home")),
@@ -246,80 +220,7 @@ func (e Engine) stack(ctx context.Context, cli command, running cloud.State) (*s
 			"AWS_SHARED_CREDENTIALS_FILE":                 os.DevNull,
 		}))
 	if err != nil {
-		return nil, fmt.Errorf("open stack %s: %w", Stack, err)
+		return nil, fmt.Errorf("open stack %s: %w", e.Stack, err)
 	}
 	return &session{stack: stack, cloud: running}, nil
-}
-
-// kit is what the machine needs beside a Docker Engine.
-type kit struct {
-	pulumi  string
-	version semver.Version
-	moto    []string
-}
-
-// equip finds or makes the tools, and places the plugins where the CLI looks for them. On a fresh machine three kinds of
-// work go on at once: compilers, of which two keep the cores busy while one of them links; downloads; and Docker's images.
-func (e Engine) equip(ctx context.Context) (kit, error) {
-	local := filepath.Join(e.Top, "local")
-	var k kit
-	var aws, docker string
-	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() (err error) {
-		if k.pulumi, err = e.Cache.Pulumi(ctx); err != nil {
-			return err
-		}
-		k.version, err = tools.PulumiVersion(ctx, k.pulumi)
-		return err
-	})
-	group.Go(func() (err error) {
-		if docker, err = e.Cache.DockerPlugin(ctx, local); err != nil {
-			return err
-		}
-		aws, err = e.Cache.AWSPlugin(ctx, local)
-		return err
-	})
-	group.Go(func() (err error) {
-		k.moto, err = e.Cache.Moto(ctx, local)
-		return err
-	})
-	group.Go(func() error {
-		if err := tools.EnsureDocker(ctx, e.Out); err != nil {
-			return err
-		}
-		return e.Cache.BaseImages(ctx)
-	})
-	if err := group.Wait(); err != nil {
-		return kit{}, err
-	}
-	plugins := filepath.Join(e.dir(), "home", "plugins")
-	if err := os.MkdirAll(plugins, 0o700); err != nil {
-		return kit{}, fmt.Errorf("make the plugin folder: %w", err)
-	}
-	for name, dir := range map[string]string{awsPlugin: aws, dockerPlugin: docker} {
-		if err := linkFiles(dir, filepath.Join(plugins, name)); err != nil {
-			return kit{}, err
-		}
-	}
-	return k, nil
-}
-
-// linkFiles makes a folder with a link to each file of another: the CLI takes only real folders for plugins.
-func linkFiles(from, to string) error {
-	files, err := os.ReadDir(from)
-	if err != nil {
-		return fmt.Errorf("read plugin %s: %w", from, err)
-	}
-	if err := os.RemoveAll(to); err != nil {
-		return fmt.Errorf("replace plugin %s: %w", to, err)
-	}
-	if err := os.Mkdir(to, 0o700); err != nil {
-		return fmt.Errorf("place plugin %s: %w", to, err)
-	}
-	for _, file := range files {
-		if err := os.Symlink(filepath.Join(from, file.Name()), filepath.Join(to, file.Name())); err != nil {
-			return fmt.Errorf("place plugin %s: %w", to, err)
-		}
-	}
-	return nil
 }

@@ -21,7 +21,9 @@ import (
 	"slipway/local/tools"
 )
 
-const usage = `usage: local COMMAND
+const usage = `usage: local COMMAND [STACK]
+
+  STACK is local unless given; another stack's values can be tried in the embedded cloud too.
 
   up       converge the stack in the embedded cloud, which is set up and started where it is not
   preview  say what up would change
@@ -46,7 +48,11 @@ func run(ctx context.Context, args []string) error {
 	if args[0] == "cloud" { // not for people: the servers, as `up` starts them
 		return serve(ctx, args[1:])
 	}
-	e, err := newEngine()
+	stack := engine.DefaultStack
+	if len(args) > 1 {
+		stack = args[1]
+	}
+	e, err := newEngine(stack)
 	if err != nil {
 		return err
 	}
@@ -76,7 +82,7 @@ func run(ctx context.Context, args []string) error {
 	return fmt.Errorf("there is no command %q\n%s", args[0], usage)
 }
 
-func newEngine() (engine.Engine, error) {
+func newEngine(stack string) (engine.Engine, error) {
 	top, err := findTop()
 	if err != nil {
 		return engine.Engine{}, err
@@ -90,7 +96,7 @@ func newEngine() (engine.Engine, error) {
 		return engine.Engine{}, fmt.Errorf("find our own executable: %w", err)
 	}
 	return engine.Engine{
-		Top: top, Cache: tools.Cache{Dir: cache, Out: os.Stdout}, Out: os.Stdout, Program: infra.Deploy, Self: self,
+		Top: top, Stack: stack, Cache: tools.Cache{Dir: cache, Out: os.Stdout}, Out: os.Stdout, Program: infra.Deploy, Self: self,
 	}, nil
 }
 

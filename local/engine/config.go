@@ -1,0 +1,73 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/auto"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"slipway/infra/config"
+)
+
+// Config is the stack's configuration, as the program reads it.
+func (e Engine) Config(ctx context.Context) (*config.Config, error) {
+	session, err := e.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all, err := session.config(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return config.Load(values(all), e.Stack)
+}
+
+func (s *session) config(ctx context.Context) (auto.ConfigMap, error) {
+	all, err := s.stack.GetAllConfig(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the stack's configuration: %w", err)
+	}
+	return all, nil
+}
+
+// handOver puts the whole configuration into the variable in which a language host hands it to a program. The Automation
+// API, which runs the program in this process, has no such host, and the program could not find unknown keys.
+func (s *session) handOver(ctx context.Context) error {
+	all, err := s.config(ctx)
+	if err != nil {
+		return err
+	}
+	texts := map[string]string{}
+	for key, value := range all {
+		texts[key] = value.Value
+	}
+	encoded, err := json.Marshal(texts)
+	if err != nil {
+		return fmt.Errorf("render the stack's configuration: %w", err)
+	}
+	return os.Setenv(pulumi.EnvConfig, string(encoded))
+}
+
+// values is a stack's configuration as a source of config's.
+type values auto.ConfigMap
+
+// Get implements config.Source.
+func (v values) Get(key string) (string, bool) {
+	value, ok := v[Project+":"+key]
+	return value.Value, ok
+}
+
+// Keys implements config.Source.
+func (v values) Keys() ([]string, bool) {
+	var keys []string
+	for name := range v {
+		if key, ours := strings.CutPrefix(name, Project+":"); ours {
+			keys = append(keys, key)
+		}
+	}
+	return keys, true
+}
