@@ -4,16 +4,15 @@ package e2e
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -66,7 +65,28 @@ func run(t *testing.T, dir, name string, args ...string) string {
 }
 
 // local runs one of the commands behind the make targets.
-func (c checkout) local(t *testing.T, command string) string { return run(t, c.dir, c.bin, command) }
+func (c checkout) local(t *testing.T, command ...string) string {
+	t.Helper()
+	return run(t, c.dir, c.bin, command...)
+}
+
+// refused runs a command that must fail, and returns what it printed.
+func (c checkout) refused(t *testing.T, command ...string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), c.bin, command...)
+	cmd.Dir = c.dir
+	out, err := cmd.CombinedOutput()
+	if err == nil {
+		t.Errorf("%v was not refused:\n%s", command, out)
+	}
+	return string(out)
+}
+
+func (c checkout) commit(t *testing.T) string {
+	t.Helper()
+	run(t, c.dir, "git", "commit", "--quiet", "--all", "--message", "change")
+	return c.head(t)
+}
 
 func (c checkout) head(t *testing.T) string { return run(t, c.dir, "git", "rev-parse", "HEAD") }
 
@@ -117,11 +137,18 @@ func changes(log string) []string {
 // TestStack goes through the life of a stack: up, up again, a new commit, down.
 func TestStack(t *testing.T) {
 	c := clone(t)
+	before := listeners(t)
 	first := c.local(t, "up")
 	if strings.Contains(first, "unchanged") || !strings.Contains(first, "created") {
 		t.Errorf("the first up did not create everything:\n%s", first)
 	}
+	for address := range listeners(t) {
+		if !before[address] {
+			t.Errorf("something listens on %s, which is not loopback", address)
+		}
+	}
 	c.checkImages(t, c.head(t))
+	c.checkSecrets(t, first)
 
 	second := c.local(t, "up")
 	if touched := changes(second); len(touched) > 0 || !regexp.MustCompile(`(?m)^ +\d+ unchanged$`).MatchString(second) {
@@ -132,7 +159,7 @@ func TestStack(t *testing.T) {
 	if err := os.WriteFile(file, []byte("\"\"\"Another revision.\"\"\"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	run(t, c.dir, "git", "commit", "--quiet", "--all", "--message", "two")
+	c.commit(t)
 	third := c.local(t, "up")
 	want := []string{"aws:ecs:Service", "aws:ecs:TaskDefinition", "docker:index:Image"}
 	if touched := changes(third); !slices.Equal(touched, want) {
@@ -140,81 +167,30 @@ func TestStack(t *testing.T) {
 	}
 	c.checkImages(t, c.head(t))
 
-	fourth := c.local(t, "down") // fails where the API shows a leftover
-	if !strings.Contains(fourth, "the API shows nothing that was not there at birth") {
-		t.Errorf("down does not say what it asked the API:\n%s", fourth)
+	// A value changes, and nothing but the way out with it: endpoints take the place of the NAT gateway.
+	run(t, c.dir, "sed", "-i", "s/^config:/config:\\n  slipway:networkNat: none/", "Pulumi.local.yaml")
+	c.commit(t)
+	fourth := c.local(t, "up")
+	want = append([]string{"aws:ec2:Eip", "aws:ec2:NatGateway", "aws:ec2:Route", "aws:ec2:SecurityGroup", "aws:ec2:VpcEndpoint"}, append(want, "aws:vpc:SecurityGroupIngressRule")...)
+	slices.Sort(want)
+	if touched := changes(fourth); !slices.Equal(touched, want) {
+		t.Errorf("another way out changed %v, want %v:\n%s", touched, want, fourth)
+	}
+	if held := kinds(c.inventory(t)); held["ec2 DescribeNatGateways"] != 0 || held["ec2 DescribeVpcEndpoints"] != 6 {
+		t.Errorf("the cloud holds %v, want no NAT gateway and 6 endpoints", held)
+	}
+	if again := c.local(t, "up"); len(changes(again)) > 0 {
+		t.Errorf("the new way out had not converged:\n%s", again)
+	}
+
+	last := c.local(t, "down") // fails where the API shows a leftover
+	if !strings.Contains(last, "the API shows nothing that was not there at birth") {
+		t.Errorf("down does not say what it asked the API:\n%s", last)
 	}
 }
 
-// checkImages holds what the registry, the API and the task definitions say of one commit against each other.
-func (c checkout) checkImages(t *testing.T, commit string) {
-	t.Helper()
-	state := c.state(t)
-	for _, service := range []string{"backend", "frontend"} {
-		var images struct {
-			ImageDetails []struct{ ImageDigest string }
-		}
-		ecs(t, state, "ecr", "AmazonEC2ContainerRegistry_V20150921.DescribeImages", map[string]any{
-			"repositoryName": "myapp/" + service, "imageIds": []any{map[string]string{"imageTag": commit}},
-		}, &images)
-		if len(images.ImageDetails) != 1 {
-			t.Fatalf("ECR shows %d images of %s at %s", len(images.ImageDetails), service, commit)
-		}
-		reference := fmt.Sprintf("%s/myapp/%s@%s", state.Registry, service, images.ImageDetails[0].ImageDigest)
-		var described struct {
-			Services []struct{ TaskDefinition string }
-		}
-		ecs(t, state, "ecs", "AmazonEC2ContainerServiceV20141113.DescribeServices", map[string]any{
-			"cluster": "myapp-local", "services": []string{service},
-		}, &described)
-		var definition struct {
-			TaskDefinition struct {
-				ContainerDefinitions []struct{ Name, Image string }
-			}
-		}
-		ecs(t, state, "ecs", "AmazonEC2ContainerServiceV20141113.DescribeTaskDefinition", map[string]any{
-			"taskDefinition": described.Services[0].TaskDefinition,
-		}, &definition)
-		for _, container := range definition.TaskDefinition.ContainerDefinitions {
-			if container.Image != reference {
-				t.Errorf("container %s of %s runs %s, want %s", container.Name, service, container.Image, reference)
-			}
-		}
-		// The engine has built it, and the registry holds it: it comes back by its digest after the local copy is gone.
-		tag := fmt.Sprintf("%s/myapp/%s:%s", state.Registry, service, commit)
-		run(t, c.dir, "docker", "image", "inspect", "--format", "{{.Id}}", tag)
-	}
-}
-
-// ecs calls a JSON operation of the emulated API.
-func ecs(t *testing.T, state cloud.State, service, target string, input, output any) {
-	t.Helper()
-	body, err := json.Marshal(input)
-	if err != nil {
-		t.Fatal(err)
-	}
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, state.Endpoint+"/", bytes.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	request.Header.Set("X-Amz-Target", target)
-	request.Header.Set("Content-Type", "application/x-amz-json-1.1")
-	request.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/"+service+"/aws4_request, SignedHeaders=host, Signature=none")
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = response.Body.Close() }()
-	answer, err := io.ReadAll(response.Body)
-	if err != nil || response.StatusCode != http.StatusOK {
-		t.Fatalf("%s: %v %s: %s", target, err, response.Status, answer)
-	}
-	if err := json.Unmarshal(answer, output); err != nil {
-		t.Fatalf("%s: %v: %s", target, err, answer)
-	}
-}
-
-// TestKilled kills `up` with no warning, again and again, each time later; then one up must converge, with nothing doubled.
+// TestKilled kills `up` with no warning, again and again, each time later, in every second round the Pulumi CLI with it,
+// as a machine that loses its power would; then one up must converge, with nothing doubled.
 func TestKilled(t *testing.T) {
 	whole := clone(t)
 	whole.local(t, "up")
@@ -222,7 +198,7 @@ func TestKilled(t *testing.T) {
 
 	c := clone(t)
 	random := rand.New(rand.NewPCG(1, 2))
-	for round := range 4 {
+	for round := range 5 {
 		ctx, cancel := context.WithCancel(t.Context())
 		command := exec.CommandContext(ctx, c.bin, "up")
 		command.Dir = c.dir
@@ -235,6 +211,9 @@ func TestKilled(t *testing.T) {
 		t.Logf("round %d: killing up after %s", round, after)
 		time.Sleep(after)
 		_ = syscall.Kill(-command.Process.Pid, syscall.SIGKILL)
+		if round%2 == 1 {
+			c.killCLI(t)
+		}
 		_ = command.Wait()
 		cancel()
 	}
@@ -246,4 +225,27 @@ func TestKilled(t *testing.T) {
 		t.Errorf("the stack had not converged:\n%s", again)
 	}
 	c.local(t, "down")
+}
+
+// killCLI kills the Pulumi CLI of the checkout, which outlives its caller, if it runs.
+func (c checkout) killCLI(t *testing.T) {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join(c.dir, ".slipway", "pulumi.pid"))
+	if err != nil {
+		t.Logf("no CLI to kill: %v", err)
+		return
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(content)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
+	if err != nil || filepath.Base(exe) != "pulumi" { // it has ended, and the id may be another's by now
+		t.Logf("the CLI has ended already: %q, %v", exe, err)
+		return
+	}
+	t.Logf("killing the CLI, process %d", pid)
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
 }

@@ -1,0 +1,191 @@
+package e2e
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"slipway/local/cloud"
+)
+
+// container is what a task definition asks of one container, as far as Docker can do the same.
+type container struct {
+	Name, Image, User      string
+	ReadonlyRootFilesystem bool
+	Environment            []struct{ Name, Value string }
+	PortMappings           []struct{ ContainerPort int }
+	HealthCheck            *struct{ Command []string }
+	LinuxParameters        struct{ InitProcessEnabled bool }
+}
+
+// checkImages holds what the registry, the API and the task definitions say of one commit against each other, fetches the
+// images from the registry after the engine's own copies are gone, and runs them as the task definitions ask.
+func (c checkout) checkImages(t *testing.T, commit string) {
+	t.Helper()
+	state := c.state(t)
+	login(t, state)
+	for _, service := range []string{"backend", "frontend"} {
+		var images struct {
+			ImageDetails []struct{ ImageDigest string }
+		}
+		call(t, state, "ecr", "AmazonEC2ContainerRegistry_V20150921.DescribeImages", map[string]any{
+			"repositoryName": "myapp/" + service, "imageIds": []any{map[string]string{"imageTag": commit}},
+		}, &images)
+		if len(images.ImageDetails) != 1 {
+			t.Fatalf("ECR shows %d images of %s at %s", len(images.ImageDetails), service, commit)
+		}
+		reference := fmt.Sprintf("%s/myapp/%s@%s", state.Registry, service, images.ImageDetails[0].ImageDigest)
+		containers := definition(t, state, "myapp-local", service)
+		for _, one := range containers {
+			if one.Image != reference {
+				t.Errorf("container %s of %s runs %s, want %s", one.Name, service, one.Image, reference)
+			}
+		}
+		tag := fmt.Sprintf("%s/myapp/%s:%s", state.Registry, service, commit)
+		run(t, c.dir, "docker", "image", "inspect", "--format", "{{.Id}}", tag) // the engine has built it
+		run(t, c.dir, "docker", "image", "rm", "--force", tag)
+		run(t, c.dir, "docker", "pull", "--quiet", reference) // and the registry holds it
+		i := slices.IndexFunc(containers, func(one container) bool { return one.Name == service })
+		containers[i].serve(t, commit)
+	}
+}
+
+// healthPaths are the paths that the load balancer asks, and what answers where there is no database.
+var healthPaths = map[string]map[string]int{
+	"frontend": {"/healthz": http.StatusOK, "/": http.StatusOK},
+	"backend":  {"/api/healthz": http.StatusOK, "/api/readyz": http.StatusServiceUnavailable},
+}
+
+// serve runs the container alone, with the user, the root file system and the variables of its task definition, and asks
+// it what the load balancer would; then it must end by itself when told to.
+func (c container) serve(t *testing.T, commit string) {
+	t.Helper()
+	args := []string{"run", "--detach", "--user", c.User}
+	if c.ReadonlyRootFilesystem {
+		args = append(args, "--read-only")
+	}
+	if c.LinuxParameters.InitProcessEnabled {
+		args = append(args, "--init")
+	}
+	for _, variable := range c.Environment {
+		if variable.Name == "DATABASE_HOST" {
+			variable.Value = "127.0.0.1" // there is none, which is to be noticed at once
+		}
+		args = append(args, "--env", variable.Name+"="+variable.Value)
+	}
+	id := run(t, ".", "docker", append(args, c.Image)...)
+	t.Cleanup(func() { quietly("docker", "rm", "--force", id) })
+	address := run(t, ".", "docker", "inspect", "--format", "{{.NetworkSettings.IPAddress}}", id)
+	for path, want := range healthPaths[c.Name] {
+		url := fmt.Sprintf("http://%s:%d%s", address, c.PortMappings[0].ContainerPort, path)
+		code, body := get(t, id, url)
+		if code != want {
+			t.Errorf("%s answers %d, want %d: %s", url, code, want, body)
+		}
+		if path == "/" && !strings.Contains(body, commit[:12]) {
+			t.Errorf("the page does not say that it is %s:\n%s", commit, body)
+		}
+	}
+	run(t, ".", "docker", append([]string{"exec", id}, c.HealthCheck.Command[1:]...)...) // without its leading CMD
+	run(t, ".", "docker", "stop", "--time", "30", id)
+	if code := run(t, ".", "docker", "inspect", "--format", "{{.State.ExitCode}}", id); code == "137" {
+		t.Errorf("%s did not end on SIGTERM and was killed:\n%s", c.Name, quietly("docker", "logs", id))
+	}
+}
+
+// get asks until the server answers.
+func get(t *testing.T, id, url string) (int, string) {
+	t.Helper()
+	for deadline := time.Now().Add(60 * time.Second); ; time.Sleep(200 * time.Millisecond) {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response, err := http.DefaultClient.Do(request)
+		if err == nil {
+			body, err := io.ReadAll(response.Body)
+			_ = response.Body.Close()
+			if err != nil {
+				t.Fatal(err)
+			}
+			return response.StatusCode, string(body)
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%v; the container says:\n%s", err, quietly("docker", "logs", id))
+		}
+	}
+}
+
+// definition is the containers of the task definition that a service runs.
+func definition(t *testing.T, state cloud.State, cluster, service string) []container {
+	t.Helper()
+	const ecs = "AmazonEC2ContainerServiceV20141113."
+	var described struct {
+		Services []struct{ TaskDefinition string }
+	}
+	call(t, state, "ecs", ecs+"DescribeServices", map[string]any{"cluster": cluster, "services": []string{service}}, &described)
+	if len(described.Services) != 1 {
+		t.Fatalf("cluster %s has %d services %s", cluster, len(described.Services), service)
+	}
+	var found struct {
+		TaskDefinition struct{ ContainerDefinitions []container }
+	}
+	call(t, state, "ecs", ecs+"DescribeTaskDefinition", map[string]any{"taskDefinition": described.Services[0].TaskDefinition}, &found)
+	return found.TaskDefinition.ContainerDefinitions
+}
+
+// login gives the Docker CLI the registry's credentials, in a file of the test's own.
+func login(t *testing.T, state cloud.State) {
+	t.Helper()
+	var answer struct {
+		AuthorizationData []struct{ AuthorizationToken string }
+	}
+	call(t, state, "ecr", "AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken", map[string]any{}, &answer)
+	token := answer.AuthorizationData[0].AuthorizationToken
+	if _, err := base64.StdEncoding.DecodeString(token); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	config := fmt.Sprintf(`{"auths":{%q:{"auth":%q}}}`, state.Registry, token)
+	if err := os.WriteFile(filepath.Join(dir, "config.json"), []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("DOCKER_CONFIG", dir)
+}
+
+// call calls a JSON operation of the emulated API.
+func call(t *testing.T, state cloud.State, service, target string, input, output any) {
+	t.Helper()
+	body, err := json.Marshal(input)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, state.Endpoint+"/", bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("X-Amz-Target", target)
+	request.Header.Set("Content-Type", "application/x-amz-json-1.1")
+	request.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/"+service+"/aws4_request, SignedHeaders=host, Signature=none")
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	answer, err := io.ReadAll(response.Body)
+	if err != nil || response.StatusCode != http.StatusOK {
+		t.Fatalf("%s: %v %s: %s", target, err, response.Status, answer)
+	}
+	if err := json.Unmarshal(answer, output); err != nil {
+		t.Fatalf("%s: %v: %s", target, err, answer)
+	}
+}

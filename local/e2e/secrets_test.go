@@ -1,0 +1,70 @@
+package e2e
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// checkSecrets asks the cloud for the passwords of the database and of the registry, and looks for them where nobody may
+// find them: in the stack's state, in the servers' logs and in what was printed. None is hidden by an encoding that a
+// reader could undo, so base64 is looked for as well.
+func (c checkout) checkSecrets(t *testing.T, printed string) {
+	t.Helper()
+	state := c.state(t)
+	var list struct{ SecretList []struct{ ARN string } }
+	call(t, state, "secretsmanager", "secretsmanager.ListSecrets", map[string]any{}, &list)
+	if len(list.SecretList) != 1 {
+		t.Fatalf("there are %d secrets, want that of the database alone", len(list.SecretList))
+	}
+	var secret struct{ SecretString string }
+	call(t, state, "secretsmanager", "secretsmanager.GetSecretValue", map[string]any{"SecretId": list.SecretList[0].ARN}, &secret)
+	var database struct{ Username, Password string }
+	if err := json.Unmarshal([]byte(secret.SecretString), &database); err != nil || database.Password == "" {
+		t.Fatalf("the secret holds no password: %v", err)
+	}
+	var login struct {
+		AuthorizationData []struct{ AuthorizationToken string }
+	}
+	call(t, state, "ecr", "AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken", map[string]any{}, &login)
+	token := login.AuthorizationData[0].AuthorizationToken
+	decoded, err := base64.StdEncoding.DecodeString(token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, registry, _ := strings.Cut(string(decoded), ":")
+	secrets := map[string]string{"the database's password": database.Password, "the registry's password": registry, "the registry's token": token}
+
+	look := func(where, text string) {
+		t.Helper()
+		for what, value := range secrets {
+			if strings.Contains(text, value) || strings.Contains(text, base64.StdEncoding.EncodeToString([]byte(value))) {
+				t.Errorf("%s stands in %s", what, where)
+			}
+		}
+	}
+	look("what was printed", printed)
+	states := 0
+	dir := filepath.Join(c.dir, ".slipway")
+	err = filepath.WalkDir(dir, func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || !entry.Type().IsRegular() || strings.HasPrefix(name, filepath.Join(dir, "cloud", "registry")) {
+			return err // the registry's blobs are the images, whose layers are compressed
+		}
+		content, err := os.ReadFile(name)
+		if strings.Contains(name, filepath.Join(".pulumi", "stacks")) && strings.Contains(string(content), "aws:rds/instance:Instance") {
+			states++
+		}
+		look(name, string(content))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if states == 0 {
+		t.Error("no state was looked at")
+	}
+}

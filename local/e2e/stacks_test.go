@@ -1,0 +1,116 @@
+package e2e
+
+import (
+	"encoding/json"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"gopkg.in/yaml.v3"
+)
+
+// TestStagingAndProduction converges both stacks of AWS in one embedded account, with their own values: staging owns what
+// an account has once and builds; production takes both, and runs the very images of staging with no build. Neither can be
+// destroyed by a slip.
+func TestStagingAndProduction(t *testing.T) {
+	c := clone(t)
+	c.adapt(t, "staging", nil)
+	released := c.commit(t)
+	staging := c.local(t, "up", "staging")
+	if !strings.Contains(staging, "docker:index:Image") {
+		t.Errorf("staging built nothing:\n%s", staging)
+	}
+	c.adapt(t, "production", map[string]any{"slipway:revision": released})
+	c.commit(t)
+	production := c.local(t, "up", "production")
+	for _, taken := range []string{"docker:index:Image", "aws:ecr:Repository", "aws:iam:OpenIdConnectProvider"} {
+		if strings.Contains(production, taken) {
+			t.Errorf("production has a %s of its own:\n%s", taken, production)
+		}
+	}
+	one, two := c.outputs(t, "staging"), c.outputs(t, "production")
+	if one.Revision != released || two.Revision != released || len(one.Images) != 2 || !maps.Equal(one.Images, two.Images) {
+		t.Errorf("staging runs %s %v, production %s %v", one.Revision, one.Images, two.Revision, two.Images)
+	}
+	if one.Cluster == two.Cluster || one.DatabaseEndpoint == two.DatabaseEndpoint || one.DeployRoleArn == two.DeployRoleArn {
+		t.Errorf("the stacks share more than they should: %+v, %+v", one, two)
+	}
+	if again := c.local(t, "up", "production"); len(changes(again)) > 0 {
+		t.Errorf("production had not converged:\n%s", again)
+	}
+	held := c.inventory(t)
+	if log := c.refused(t, "down", "production"); !strings.Contains(log, "protect") {
+		t.Errorf("the refusal does not say why:\n%s", log)
+	}
+	if after := c.inventory(t); strings.Join(held, "\n") != strings.Join(after, "\n") {
+		t.Errorf("a refused down took something away: %v, then %v", held, after)
+	}
+}
+
+type outputs struct {
+	Cluster, Revision, DatabaseEndpoint, DeployRoleArn string
+	Images                                             map[string]string
+}
+
+// outputs reads what the command of that name prints: a heading, then a line or more for each output.
+func (c checkout) outputs(t *testing.T, stack string) outputs {
+	t.Helper()
+	_, listing, _ := strings.Cut(c.local(t, "outputs", stack), "Outputs:\n")
+	var read map[string]any
+	if err := yaml.Unmarshal([]byte(listing), &read); err != nil { // JSON values below plain names are YAML
+		t.Fatalf("%v:\n%s", err, listing)
+	}
+	encoded, err := json.Marshal(read)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found outputs
+	if err := json.Unmarshal(encoded, &found); err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+// adapt changes a stack's values where this machine is not a GitHub runner, as Pulumi.local.yaml does: base images, the
+// network of builds, and the salt, which the CLI would otherwise write. It adds values.
+func (c checkout) adapt(t *testing.T, stack string, values map[string]any) {
+	t.Helper()
+	read := func(name string) (whole, config map[string]any) {
+		t.Helper()
+		content, err := os.ReadFile(filepath.Join(c.dir, name))
+		if err == nil {
+			err = yaml.Unmarshal(content, &whole)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		config, ok := whole["config"].(map[string]any)
+		if !ok {
+			t.Fatalf("%s has no config", name)
+		}
+		return whole, config
+	}
+	local, localConfig := read("Pulumi.local.yaml")
+	whole, config := read("Pulumi." + stack + ".yaml")
+	whole["encryptionsalt"] = local["encryptionsalt"]
+	config["slipway:imagesBuildNetwork"] = localConfig["slipway:imagesBuildNetwork"]
+	overrides, _ := config["slipway:serviceOverrides"].(map[string]any)
+	merged := map[string]any{}
+	for service, row := range localConfig["slipway:serviceOverrides"].(map[string]any) {
+		own, _ := overrides[service].(map[string]any)
+		changed := map[string]any{"buildArgs": row.(map[string]any)["buildArgs"]}
+		maps.Copy(changed, own)
+		merged[service] = changed
+	}
+	config["slipway:serviceOverrides"] = merged
+	maps.Copy(config, values)
+	content, err := yaml.Marshal(whole)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(c.dir, "Pulumi."+stack+".yaml"), content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
