@@ -96,7 +96,7 @@ func (e Engine) Down(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := cloud.Stop(ctx, e.cloudDir()); err != nil {
+	if err := e.endCloud(ctx); err != nil {
 		return err
 	}
 	if err := os.RemoveAll(e.dir()); err != nil {
@@ -127,9 +127,24 @@ func (e Engine) Outputs(ctx context.Context) (auto.OutputMap, error) {
 	return session.stack.Outputs(ctx)
 }
 
+// endCloud ends the cloud, if it runs, and with it the names under which the Docker Engine knows its registry's images.
+func (e Engine) endCloud(ctx context.Context) error {
+	running, ok := cloud.Running(ctx, e.cloudDir())
+	if !ok {
+		return nil
+	}
+	if err := cloud.Stop(ctx, e.cloudDir()); err != nil {
+		return err
+	}
+	if err := tools.ForgetImages(ctx, running.Registry); err != nil {
+		_, _ = fmt.Fprintf(e.Out, "engine: images of the ended registry stay with the Docker Engine: %v\n", err)
+	}
+	return nil
+}
+
 // Stop ends the embedded cloud as it is. Its memory goes with it, and so does the stack's state.
 func (e Engine) Stop(ctx context.Context) error {
-	if err := cloud.Stop(ctx, e.cloudDir()); err != nil {
+	if err := e.endCloud(ctx); err != nil {
 		return err
 	}
 	return os.RemoveAll(e.dir())
@@ -173,7 +188,7 @@ func (e Engine) open(ctx context.Context) (*session, error) {
 	// The engine itself was killed in the middle of creations, so the cloud holds things that no state knows. On AWS a
 	// person would have to look for them; here the cloud is thrown away with its state, and nothing is doubled.
 	_, _ = fmt.Fprintf(e.Out, "engine: killed while it created %v; starting over with an empty cloud\n", orphans)
-	if err := cloud.Stop(ctx, e.cloudDir()); err != nil {
+	if err := e.endCloud(ctx); err != nil {
 		return nil, err
 	}
 	if running, err = e.cloud(ctx, kit); err != nil {

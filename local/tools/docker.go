@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/client"
 )
 
@@ -95,6 +97,33 @@ func awaitDocker(ctx context.Context) error {
 		case <-time.After(200 * time.Millisecond):
 		}
 	}
+}
+
+// ForgetImages takes the names of one registry from the engine's images, and with them the images that have no other name.
+// What the engine keeps of their builds stays: the next build is as fast.
+func ForgetImages(ctx context.Context, registry string) error {
+	docker, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
+	if err != nil {
+		return fmt.Errorf("reach the Docker Engine: %w", err)
+	}
+	defer func() { _ = docker.Close() }()
+	images, err := docker.ImageList(ctx, image.ListOptions{})
+	if err != nil {
+		return fmt.Errorf("list the engine's images: %w", err)
+	}
+	var problems []error
+	for _, one := range images {
+		for _, name := range append(one.RepoTags, one.RepoDigests...) {
+			if !strings.HasPrefix(name, registry+"/") {
+				continue
+			}
+			// An image goes with its last tag, and its digests with it.
+			if _, err := docker.ImageRemove(ctx, name, image.RemoveOptions{}); err != nil && !errdefs.IsNotFound(err) {
+				problems = append(problems, err)
+			}
+		}
+	}
+	return errors.Join(problems...)
 }
 
 // docker runs a command of the Docker CLI and returns what it printed.
