@@ -35,8 +35,7 @@ bench: $(LOCAL) ## print figures: compile time and memory, preview, up, image bu
 .PHONY: $(LOCAL)
 $(LOCAL):
 	@mkdir -p $(@D)
-	@echo "local: building the embedded cloud's tool (the first time takes a few minutes)"
-	@cd local && go build -o $@ ./cmd/local
+	@local/progress.sh "local: building the embedded cloud's tool" go -C local build -o $@ ./cmd/local
 
 build: ## compile the program, as `pulumi up` would
 	go build -o bin/slipway .

@@ -49,8 +49,12 @@ func run(ctx context.Context, args []string) error {
 		return serve(ctx, args[1:])
 	}
 	stack := engine.DefaultStack
-	if len(args) > 1 {
+	switch len(args) {
+	case 1:
+	case 2:
 		stack = args[1]
+	default:
+		return fmt.Errorf("%d words after the command, where at most one, a stack, can be\n%s", len(args)-1, usage)
 	}
 	e, err := newEngine(stack)
 	if err != nil {
