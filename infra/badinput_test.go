@@ -155,6 +155,7 @@ var badInputs = []struct {
 
 	// Routes.
 	{"two services on the same path", services(`{"default": true,`, `{"path": ["/api/*"],`), "services.front.path[0]", "is taken by service back"},
+	{"two paths whose rules meet", override("path", `["/aaa/*", "/ami/*"]`), "services.backend.path[1]", "would have the priority of that of /aaa/*"},
 	{"two defaults", services(`"path": ["/api/*"]`, `"default": true`), "services.front.default", "service back takes every other path"},
 	{"no default", services(`"default": true`, `"path": ["/a"]`), "services", "one of them must say default: true"},
 	{"a path and the default", override("default", "true"), "services.backend.path", "either path patterns or default"},

@@ -132,7 +132,7 @@ func (s Service) validatePaths(path string, p *Problems) {
 			p.add(at, "has %d characters of at most %d", len(pattern), maxPatternLength)
 		case !pathPattern.MatchString(pattern):
 			p.add(at, "%q is not a path pattern of a load balancer: it begins with / and may hold * and ?", pattern)
-		case pattern == "/*":
+		case pattern == CatchAll:
 			p.add(at, "takes every path; say default: true instead")
 		}
 	}
@@ -140,14 +140,18 @@ func (s Service) validatePaths(path string, p *Problems) {
 
 // validateRouting finds services that claim the same requests.
 func validateRouting(services []Service, p *Problems) {
-	owner, fallback := map[string]string{}, ""
+	owner, places, fallback := map[string]string{}, map[int]string{}, ""
 	for _, s := range services {
 		path := servicesKey + "." + s.Name
 		for i, pattern := range s.Paths {
+			at, place := fmt.Sprintf("%s.path[%d]", path, i), Priority(pattern)
 			if other, taken := owner[pattern]; taken {
-				p.add(fmt.Sprintf("%s.path[%d]", path, i), "%s is taken by service %s already", pattern, other)
+				p.add(at, "%s is taken by service %s already", pattern, other)
+			} else if other, taken := places[place]; taken {
+				p.add(at, "the load balancer's rule of %s would have the priority of that of %s, %d, which follows from the pattern; "+
+					"write it longer or shorter, such as %s*", pattern, other, place, pattern)
 			}
-			owner[pattern] = s.Name
+			owner[pattern], places[place] = s.Name, pattern
 		}
 		if s.Default && fallback != "" {
 			p.add(path+".default", "service %s takes every other path already", fallback)

@@ -105,20 +105,3 @@ func (e *Edge) securityGroup(ctx *pulumi.Context, name string, args Args) (*ec2.
 	}
 	return group, nil
 }
-
-// The load balancer takes priorities from 1 to 50,000, lowest first. Each length of a pattern gets a band of its own, the
-// longer ones first, so that of two patterns that both match the more specific wins.
-const (
-	longestPattern = 128
-	band           = 380
-)
-
-// Priority is the place of a path pattern among the listener's rules. It follows from the pattern alone: adding a service
-// moves no other rule, and AWS refuses two rules that trade places in one update.
-func Priority(pattern string) int {
-	h := 0
-	for _, r := range pattern {
-		h = (h*31 + int(r)) % band
-	}
-	return (longestPattern-len(pattern))*band + h + 1
-}

@@ -108,6 +108,7 @@ func named(args Args) []policy.Statement {
 			Resource: []string{
 				args.arn("rds", "db:"+roots.Database), args.arn("rds", "subgrp:"+roots.Database),
 				args.arn("rds", "pg:"+roots.Database+"*"), args.arn("rds", "snapshot:"+roots.Database+"-*"),
+				args.arn("rds", "og:default:*"), // every instance has an option group, and AWS asks for leave to use it
 			},
 		},
 		{

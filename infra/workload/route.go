@@ -9,12 +9,9 @@ import (
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/vpc"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"slipway/infra/edge"
+	"slipway/infra/config"
 	"slipway/infra/naming"
 )
-
-// catchAll is the pattern of the service that takes what no other does.
-const catchAll = "/*"
 
 // route declares the target group of the service, and a listener rule for each of its paths.
 func (b *serviceBuilder) route() (*lb.TargetGroup, []pulumi.Resource, error) {
@@ -44,13 +41,13 @@ func (b *serviceBuilder) route() (*lb.TargetGroup, []pulumi.Resource, error) {
 	}
 	patterns := row.Paths
 	if row.Default {
-		patterns = []string{catchAll}
+		patterns = []string{config.CatchAll}
 	}
 	rules := make([]pulumi.Resource, 0, len(patterns))
 	for _, pattern := range patterns {
 		rule, err := lb.NewListenerRule(b.ctx, b.name+pattern, &lb.ListenerRuleArgs{
 			ListenerArn: b.args.Edge.ListenerARN,
-			Priority:    pulumi.Int(edge.Priority(pattern)),
+			Priority:    pulumi.Int(config.Priority(pattern)),
 			Conditions: lb.ListenerRuleConditionArray{lb.ListenerRuleConditionArgs{
 				PathPattern: lb.ListenerRuleConditionPathPatternArgs{Values: pulumi.StringArray{pulumi.String(pattern)}},
 			}},

@@ -1,10 +1,10 @@
-package edge_test
+package config_test
 
 import (
 	"strings"
 	"testing"
 
-	"slipway/infra/edge"
+	"slipway/infra/config"
 )
 
 func TestPriority(t *testing.T) {
@@ -12,7 +12,7 @@ func TestPriority(t *testing.T) {
 	patterns := []string{"/*", "/api/*", "/api/v2/*", "/admin", "/" + strings.Repeat("a", 127)}
 	seen := map[int]string{}
 	for _, pattern := range patterns {
-		p := edge.Priority(pattern)
+		p := config.Priority(pattern)
 		if p < lowest || p > highest {
 			t.Errorf("%s has priority %d", pattern, p)
 		}
@@ -22,7 +22,7 @@ func TestPriority(t *testing.T) {
 		seen[p] = pattern
 	}
 	for _, order := range [][2]string{{"/api/v2/*", "/api/*"}, {"/api/*", "/*"}, {"/admin", "/*"}} {
-		if edge.Priority(order[0]) >= edge.Priority(order[1]) {
+		if config.Priority(order[0]) >= config.Priority(order[1]) {
 			t.Errorf("%s does not come before %s", order[0], order[1])
 		}
 	}
