@@ -10,6 +10,7 @@ from typing import Any
 
 import boto3
 import psycopg
+from botocore.exceptions import BotoCoreError, ClientError
 from sqlalchemy import Engine, create_engine
 
 from app.settings import Settings
@@ -33,16 +34,23 @@ class Credentials:
         with self._lock:
             return self._user, self._password
 
-    def renew(self) -> bool:
-        """Read the secret again and tell whether it holds anything new."""
+    def renew(self, refused: tuple[str, str]) -> bool:
+        """Read the secret again and tell whether it holds anything else than what was refused.
+
+        Raises psycopg.OperationalError where the secret cannot be read.
+        """
         if not self._settings.secret_arn:
             return False
-        client = boto3.client("secretsmanager")
-        secret = json.loads(client.get_secret_value(SecretId=self._settings.secret_arn)["SecretString"])
+        try:
+            client = boto3.client("secretsmanager")
+            answer = client.get_secret_value(SecretId=self._settings.secret_arn)
+        except (BotoCoreError, ClientError) as error:
+            raise psycopg.OperationalError(f"password refused, and its secret is unreadable: {error}") from error
+        secret = json.loads(answer["SecretString"])
         with self._lock:
-            before = self._user, self._password
             self._user, self._password = secret["username"], secret["password"]
-            return before != (self._user, self._password)
+            # Not compared with what was known: another thread may have read the new password a moment ago.
+            return refused != (self._user, self._password)
 
 
 def connect(settings: Settings, credentials: Credentials) -> psycopg.Connection[Any]:
@@ -53,7 +61,7 @@ def connect(settings: Settings, credentials: Credentials) -> psycopg.Connection[
     except psycopg.OperationalError as error:
         # libpq reports a refused login in words only: no SQLSTATE arrives before the session exists.
         refused = error.sqlstate in REFUSED or "password authentication failed" in str(error)
-        if not refused or not credentials.renew():
+        if not refused or not credentials.renew((user, password)):
             raise
     return _open(settings, *credentials.current())
 

@@ -11,6 +11,7 @@ from fastapi.testclient import TestClient
 from moto import mock_aws
 from psycopg import sql
 
+from app.database import Credentials
 from app.main import create_app
 from app.settings import Settings
 from tests.conftest import admin
@@ -43,6 +44,24 @@ def test_a_rotated_password_is_read_again(rotating: Settings) -> None:
     )
     # The running connections live on; what fails is a new one.
     assert TestClient(create_app(rotating)).get("/api/readyz").status_code == 200
+
+
+def test_requests_that_are_refused_together_all_go_on(rotating: Settings) -> None:
+    set_password(rotating, rotating.password, "second-password")
+    boto3.client("secretsmanager").put_secret_value(
+        SecretId=rotating.secret_arn, SecretString=json.dumps({"username": "app", "password": "second-password"})
+    )
+    credentials = Credentials(rotating)
+    old = credentials.current()
+    assert credentials.renew(old)
+    assert credentials.renew(old), "the second one that was refused is told that nothing is new"
+    assert not credentials.renew(credentials.current())
+
+
+def test_a_secret_that_cannot_be_read_is_not_ready(rotating: Settings) -> None:
+    set_password(rotating, rotating.password, "second-password")
+    nowhere = dataclasses.replace(rotating, secret_arn=rotating.secret_arn + "-none")
+    assert TestClient(create_app(nowhere)).get("/api/readyz").status_code == 503
 
 
 def test_a_wrong_password_is_not_tried_for_ever(rotating: Settings) -> None:
