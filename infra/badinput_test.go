@@ -1,6 +1,7 @@
 package infra
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -70,7 +71,10 @@ var badInputs = []struct {
 	{"a name too long", set("appName", "abcdefghijklmnopqrstu"), "appName", "2 to 20"},
 	{"a prefix in capitals", set("registryPrefix", "MyApp"), "registryPrefix", "lower-case"},
 	{"a service in capitals", services("back", "Back"), "services.Back", "lower-case letters"},
-	{"a service of a kept name", services("back", "migrate"), "services.migrate", "is kept for the container"},
+	{"a name of AWS's own", set("appName", "internal"), "appName", "as AWS's own names"},
+	{"a name that begins as AWS's own", set("appName", "sg-app"), "appName", "begins with sg-"},
+	{"a service that would share a group's name", services("back", "edge"), "services.edge", "is kept for a part of the program"},
+	{"a service of a kept name", services("back", "migrate"), "services.migrate", "is kept for a part of the program"},
 
 	// Who may deploy.
 	{"a repository id that is a name", set("githubRepositoryId", "myapp"), "githubRepositoryId", "numeric id"},
@@ -126,6 +130,7 @@ var badInputs = []struct {
 	// Edge, cluster, logs.
 	{"nobody may connect", set("edgeIngressCidrs", "[]"), "edgeIngressCidrs", "at least one range"},
 	{"somebody that is no range", set("edgeIngressCidrs", `["me"]`), "edgeIngressCidrs[0]", "not an IPv4 range"},
+	{"somebody twice", set("edgeIngressCidrs", `["10.0.0.0/8", "192.0.2.0/24", "10.0.0.0/8"]`), "edgeIngressCidrs[2]", "stands there twice"},
 	{"an idle time of nothing", set("edgeIdleSeconds", "0"), "edgeIdleSeconds", "from 1 to 4000"},
 	{"a drain too long", set("edgeDeregistrationSeconds", "4000"), "edgeDeregistrationSeconds", "from 0 to 3600"},
 	{"insights of nobody's", set("clusterContainerInsights", "on"), "clusterContainerInsights", "disabled, enabled, enhanced"},
@@ -155,7 +160,7 @@ var badInputs = []struct {
 
 	// Routes.
 	{"two services on the same path", services(`{"default": true,`, `{"path": ["/api/*"],`), "services.front.path[0]", "is taken by service back"},
-	{"two paths whose rules meet", override("path", `["/aaa/*", "/ami/*"]`), "services.backend.path[1]", "would have the priority of that of /aaa/*"},
+	{"two paths whose rules meet", override("path", `["/ai/*", "/bl/*"]`), "services.backend.path[1]", "would have the priority of that of /ai/*"},
 	{"two defaults", services(`"path": ["/api/*"]`, `"default": true`), "services.front.default", "service back takes every other path"},
 	{"no default", services(`"default": true`, `"path": ["/a"]`), "services", "one of them must say default: true"},
 	{"a path and the default", override("default", "true"), "services.backend.path", "either path patterns or default"},
@@ -170,6 +175,8 @@ var badInputs = []struct {
 // engine.
 func TestBadInput(t *testing.T) {
 	settings := infratest.Settings(t, top, "staging")
+	infratest.Docker(t, true)
+	infratest.Checkout(t, "frontend", "backend")
 	for _, c := range badInputs {
 		t.Run(c.name, func(t *testing.T) {
 			changed := map[string]string{}
@@ -194,6 +201,30 @@ func TestBadInputTogether(t *testing.T) {
 	settings["slipway:appName"] = "X"
 	settings["slipway:serviceOverrides"] = `{"backend": {"cpu": 300, "port": 1}}`
 	refused(t, settings, "4 problem(s)", "appName: ", "networkZoneCount: ", "services.backend.cpu: ", "services.backend.port: ")
+}
+
+// TestBadInputEverywhere holds that problems of the configuration and of the checkout are told in one go.
+func TestBadInputEverywhere(t *testing.T) {
+	settings := infratest.Settings(t, top, "staging")
+	settings["slipway:networkZoneCount"] = "1"
+	infratest.Docker(t, false)
+	infratest.Checkout(t, "frontend", "backend")
+	write(t, "new.txt", "")
+	refused(t, settings, "1 problem(s)", "networkZoneCount: ", "?? new.txt", "no Docker Engine answers")
+}
+
+// TestBadStackName holds that a stack is refused whose name AWS would not take as part of others.
+func TestBadStackName(t *testing.T) {
+	for _, stack := range []string{"Staging", "staging_2", "v1.2", "a--b", "-a"} {
+		recorder := &infratest.Recorder{}
+		err := infratest.Run(t, Deploy, stack, infratest.Settings(t, top, "staging"), recorder)
+		if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("stack: %q is not a stack's name that AWS takes", stack)) {
+			t.Errorf("%s: %v", stack, err)
+		}
+		if recorder.Asked() > 0 {
+			t.Errorf("%s: the engine was asked", stack)
+		}
+	}
 }
 
 // refused runs the program as staging, and checks its error and that the engine was asked nothing.

@@ -60,7 +60,7 @@ func Deploy(ctx *pulumi.Context) error {
 		OwnsProvider:     cfg.GitHub.ProviderOwned,
 		OwnsRepositories: cfg.Registry.Owned,
 		ImageARNs:        where.repositoryARNs(repositoryNames(cfg)),
-		Roots:            identity.Roots{Cluster: prefix, Database: prefix, Logs: logRoot(prefix)},
+		Roots:            identity.Roots{Cluster: prefix, Database: prefix, LoadBalancer: prefix, Logs: logRoot(prefix)},
 	})
 	if err != nil {
 		return err
@@ -105,6 +105,7 @@ func Deploy(ctx *pulumi.Context) error {
 		IngressCIDRs:       cfg.Edge.IngressCIDRs,
 		IdleSeconds:        cfg.Edge.IdleSeconds,
 		DeletionProtection: cfg.Edge.DeletionProtection,
+		After:              net.Internet,
 	})
 	if err != nil {
 		return err
@@ -131,6 +132,7 @@ func Deploy(ctx *pulumi.Context) error {
 				RetainTasks:      cfg.Cluster.RetainTaskDefinitions,
 				DeployMinutes:    cfg.Cluster.DeployMinutes,
 				DrainSeconds:     cfg.Edge.DeregistrationSeconds,
+				IdleSeconds:      cfg.Edge.IdleSeconds,
 			},
 			Image:     images.References[row.Name],
 			Revision:  rev.Tag,

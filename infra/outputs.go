@@ -38,6 +38,11 @@ func export(ctx *pulumi.Context, o outputs) {
 			"logs":  pulumi.Sprintf("aws logs tail %s --follow --region %s", service.LogGroup, o.region),
 			"shell": shell(o, row, service),
 		}
+		if !row.Exec {
+			// By its path: the whole object would replace what the stack overrides already.
+			commands[row.Name].(pulumi.StringMap)["shellFirst"] = pulumi.String(fmt.Sprintf(
+				"pulumi config set --path 'slipway:serviceOverrides.%s.exec' true --stack %s && pulumi up --stack %[2]s", row.Name, ctx.Stack()))
+		}
 	}
 	ctx.Export("url", o.edge.URL)
 	ctx.Export("cluster", o.cluster.Name)
@@ -49,11 +54,8 @@ func export(ctx *pulumi.Context, o outputs) {
 	ctx.Export("commands", commands)
 }
 
-// shell is the command that opens a shell in a task of a service, or what to do before there can be one.
+// shell is the command that opens a shell in a task of a service, which allows it where its row says exec: true.
 func shell(o outputs, row config.Service, service *workload.Service) pulumi.StringInput {
-	if !row.Exec {
-		return pulumi.String(fmt.Sprintf("off: set slipway:serviceOverrides {%s: {exec: true}} and run up", row.Name))
-	}
 	return pulumi.Sprintf(
 		"aws ecs execute-command --region %[1]s --cluster %[2]s --container %[3]s --interactive --command /bin/sh --task "+
 			"$(aws ecs list-tasks --region %[1]s --cluster %[2]s --service-name %[4]s --query 'taskArns[0]' --output text)",

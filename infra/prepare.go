@@ -1,6 +1,7 @@
 package infra
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -17,16 +18,13 @@ import (
 
 // prepare reads the configuration and names the revision, and reports every problem of both at once.
 func prepare(ctx *pulumi.Context) (*config.Config, revision.Revision, error) {
-	cfg, err := config.Load(stackConfig{ctx}, ctx.Stack())
-	if err != nil {
-		return nil, revision.Revision{}, err
-	}
+	cfg, problems := config.Load(stackConfig{ctx}, ctx.Stack())
 	if cfg.Revision != "" {
 		rev, err := revision.Named(cfg.Revision)
-		return cfg, rev, err
+		return cfg, rev, cmp.Or(problems, err) // the configuration's problems name a bad revision already
 	}
 	rev, revisionErr := revision.CheckedOut(ctx.Context(), ".", cfg.Images.AllowDirty)
-	return cfg, rev, errors.Join(revisionErr, registry.CheckDocker(ctx.Context()), checkFolders(cfg))
+	return cfg, rev, errors.Join(problems, revisionErr, registry.CheckDocker(ctx.Context()), checkFolders(cfg))
 }
 
 // location is where the provider's credentials and region lead to.

@@ -90,7 +90,7 @@ type Database struct {
 // Edge is about the load balancer.
 type Edge struct {
 	IngressCIDRs          []netip.Prefix `key:"edgeIngressCidrs" default:"[\"0.0.0.0/0\"]" doc:"IPv4 ranges that may connect to the load balancer."`
-	IdleSeconds           int            `key:"edgeIdleSeconds" default:"60" min:"1" max:"4000" doc:"Seconds until an idle connection is closed; applications must keep theirs longer."`
+	IdleSeconds           int            `key:"edgeIdleSeconds" default:"60" min:"1" max:"4000" doc:"Seconds until an idle connection is closed; containers are told to keep theirs 15 longer, by KEEP_ALIVE_SECONDS."`
 	DeregistrationSeconds int            `key:"edgeDeregistrationSeconds" default:"20" min:"0" max:"3600" doc:"Seconds that a leaving task may take to finish its requests."`
 	DeletionProtection    bool           `key:"edgeDeletionProtection" default:"false" doc:"Whether AWS refuses to delete the load balancer."`
 }

@@ -20,7 +20,7 @@ type Source interface {
 	Keys() (keys []string, known bool)
 }
 
-// Load reads a stack's configuration. Its error is Problems: all of them at once.
+// Load reads a stack's configuration. Its error is Problems: all of them at once. What could be read is returned with them.
 func Load(src Source, stack string) (*Config, error) {
 	cfg, problems := &Config{}, Problems{}
 	known := []string{servicesKey, overridesKey}
@@ -42,11 +42,11 @@ func Load(src Source, stack string) (*Config, error) {
 	}
 	cfg.Services = loadServices(src, &problems)
 	cfg.validate(stack, &problems)
-	if len(problems) > 0 {
-		return nil, problems.sorted()
-	}
 	if cfg.Registry.Prefix == "" {
 		cfg.Registry.Prefix = cfg.App.Name
+	}
+	if len(problems) > 0 {
+		return cfg, problems.sorted()
 	}
 	return cfg, nil
 }

@@ -9,7 +9,10 @@ import (
 
 func TestPriority(t *testing.T) {
 	const lowest, highest = 1, 50000 // what a listener takes
-	patterns := []string{"/*", "/api/*", "/api/v2/*", "/admin", "/" + strings.Repeat("a", 127)}
+	patterns := []string{
+		"/*", "/", "/?", "*", "/api", "/api*", "/api/*", "/api/v2/*", "/api/?/items", "/admin",
+		"/" + strings.Repeat("a", 127), "/" + strings.Repeat("a", 126) + "*",
+	}
 	seen := map[int]string{}
 	for _, pattern := range patterns {
 		p := config.Priority(pattern)
@@ -21,7 +24,17 @@ func TestPriority(t *testing.T) {
 		}
 		seen[p] = pattern
 	}
-	for _, order := range [][2]string{{"/api/v2/*", "/api/*"}, {"/api/*", "/*"}, {"/admin", "/*"}} {
+	for _, order := range [][2]string{
+		{"/api/v2/*", "/api/*"},
+		{"/api/*", "/*"},
+		{"/admin", "/*"},
+		{"/", "/*"},
+		{"/?", "/*"},
+		{"/api", "/api*"},
+		{"/api/*", "/api*"},
+		{"/api/v2/items", "/api/v2/*"},
+		{"/api/*/items", "/api/*"},
+	} {
 		if config.Priority(order[0]) >= config.Priority(order[1]) {
 			t.Errorf("%s does not come before %s", order[0], order[1])
 		}

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"fmt"
+	"net/netip"
 	"regexp"
 	"slices"
 	"strings"
@@ -10,6 +12,7 @@ import (
 const maxResourceName = 32
 
 var (
+	stackName      = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 	appName        = regexp.MustCompile(`^[a-z]([a-z0-9]|-[a-z0-9]){1,19}$`)
 	repositoryName = regexp.MustCompile(`^[a-z0-9]+([._-][a-z0-9]+)*(/[a-z0-9]+([._-][a-z0-9]+)*)*$`)
 	keyARN         = regexp.MustCompile(`^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$`)
@@ -46,6 +49,13 @@ func (c *Config) validate(stack string, p *Problems) {
 	if len(c.Edge.IngressCIDRs) == 0 {
 		p.add("edgeIngressCidrs", "must hold at least one range, or nobody can connect; 0.0.0.0/0 is everybody")
 	}
+	seen := map[netip.Prefix]bool{}
+	for i, cidr := range c.Edge.IngressCIDRs {
+		if cidr.IsValid() && seen[cidr] { // one that is not valid was told already
+			p.add(fmt.Sprintf("edgeIngressCidrs[%d]", i), "%s stands there twice", cidr)
+		}
+		seen[cidr] = true
+	}
 	for _, service := range c.Services {
 		service.validate(c.App.Name+"-"+stack, p)
 	}
@@ -61,6 +71,12 @@ func matches(p *Problems, path, value string, form *regexp.Regexp, what string) 
 
 func (a App) validate(stack string, p *Problems) {
 	matches(p, "appName", a.Name, appName, "a name of 2 to 20 lower-case letters, digits and single hyphens that begins with a letter")
+	matches(p, "stack", stack, stackName, "a stack's name that AWS takes as part of others: lower-case letters, digits and single hyphens")
+	for _, kept := range []string{"internal", "sg"} {
+		if a.Name == kept || strings.HasPrefix(a.Name, kept+"-") {
+			p.add("appName", "%q begins with %s-, as AWS's own names of load balancers or security groups do; choose another name", a.Name, kept)
+		}
+	}
 	if name := a.Name + "-" + stack; len(name) > maxResourceName {
 		p.add("appName", "%q, which begins the names of load balancers, has %d characters of at most %d; shorten appName or the stack's name",
 			name, len(name), maxResourceName)

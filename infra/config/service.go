@@ -23,9 +23,9 @@ var (
 	secretName   = regexp.MustCompile(`(?i)(password|passwd|secret|token|api_?key|private_?key|credential)`)
 
 	// The program sets these itself.
-	reservedVariables = regexp.MustCompile(`^(REVISION|PORT|HOSTNAME|DATABASE_.*)$`)
-	// A name that is taken: every task of a service that migrates has a container of this name.
-	reservedNames = []string{"migrate"}
+	reservedVariables = regexp.MustCompile(`^(REVISION|PORT|HOSTNAME|KEEP_ALIVE_SECONDS|DATABASE_.*)$`)
+	// Names that are taken: of the container that migrates, and of the security groups beside those of services.
+	reservedNames = []string{"migrate", "edge", "database", "endpoints"}
 )
 
 // fargateMemory lists, by CPU units, the sizes of memory in MiB that Fargate offers: from, to and in what steps.
@@ -59,7 +59,7 @@ func (s Service) validate(prefix string, p *Problems) {
 	path := servicesKey + "." + s.Name
 	matches(p, path, s.Name, serviceName, "a name of up to 24 lower-case letters, digits and single hyphens that begins with a letter")
 	if slices.Contains(reservedNames, s.Name) {
-		p.add(path, "the name %s is kept for the container that migrates the schema; choose another", s.Name)
+		p.add(path, "the name %s is kept for a part of the program's own; choose another", s.Name)
 	}
 	if role := prefix + "-" + s.Name + "-execution"; len(role) > 64 {
 		p.add(path, "the role name %q has %d characters of at most 64; shorten the service's name", role, len(role))

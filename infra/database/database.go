@@ -70,7 +70,10 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 		Family:      pulumi.String("postgres" + args.MajorVersion),
 		Description: pulumi.String("TLS or nothing"),
 		Parameters: rds.ParameterGroupParameterArray{
-			rds.ParameterGroupParameterArgs{Name: pulumi.String("rds.force_ssl"), Value: pulumi.String("1")},
+			// AWS's own apply method for this parameter; any other would show as a change on every run.
+			rds.ParameterGroupParameterArgs{
+				Name: pulumi.String("rds.force_ssl"), Value: pulumi.String("1"), ApplyMethod: pulumi.String("pending-reboot"),
+			},
 		},
 	}, parent)
 	if err != nil {
@@ -92,7 +95,7 @@ func (args Args) instance(subnets *rds.SubnetGroup, group *ec2.SecurityGroup, pa
 		Engine:                   pulumi.String("postgres"),
 		EngineVersion:            pulumi.String(args.MajorVersion),
 		AutoMinorVersionUpgrade:  pulumi.Bool(true),
-		AllowMajorVersionUpgrade: pulumi.Bool(false),
+		AllowMajorVersionUpgrade: pulumi.Bool(true), // only MajorVersion asks for one, and RDS refuses it without this
 		InstanceClass:            pulumi.String(args.InstanceClass),
 		StorageType:              pulumi.String("gp3"),
 		AllocatedStorage:         pulumi.Int(args.StorageGiB),

@@ -23,6 +23,8 @@ type Args struct {
 	IngressCIDRs       []netip.Prefix          // who may connect
 	IdleSeconds        int                     // until an idle connection is closed; the applications must keep theirs longer
 	DeletionProtection bool
+	// After holds the routes that make SubnetIDs public, without which AWS refuses the load balancer.
+	After []pulumi.Resource
 }
 
 // Edge is the load balancer and its listener.
@@ -54,7 +56,7 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 		IdleTimeout:              pulumi.Int(args.IdleSeconds),
 		DropInvalidHeaderFields:  pulumi.Bool(true),
 		EnableDeletionProtection: pulumi.Bool(args.DeletionProtection),
-	}, parent)
+	}, parent, pulumi.DependsOn(args.After))
 	if err != nil {
 		return nil, fmt.Errorf("declare the load balancer: %w", err)
 	}
@@ -90,8 +92,9 @@ func (e *Edge) securityGroup(ctx *pulumi.Context, name string, args Args) (*ec2.
 	if err != nil {
 		return nil, fmt.Errorf("declare the load balancer's security group: %w", err)
 	}
-	for i, cidr := range args.IngressCIDRs {
-		_, err := vpc.NewSecurityGroupIngressRule(ctx, fmt.Sprintf("%s-http-%d", name, i+1), &vpc.SecurityGroupIngressRuleArgs{
+	for _, cidr := range args.IngressCIDRs {
+		// Named by its range: a list that loses one must lose that rule, and change no other.
+		_, err := vpc.NewSecurityGroupIngressRule(ctx, fmt.Sprintf("%s-http-%s", name, cidr), &vpc.SecurityGroupIngressRuleArgs{
 			SecurityGroupId: group.ID(),
 			Description:     pulumi.String("HTTP"),
 			IpProtocol:      pulumi.String("tcp"),

@@ -31,6 +31,10 @@ func BoundaryPolicy(args Args) (string, error) {
 			Sid: "DatabasePassword", Effect: policy.Allow,
 			Action:   []string{"secretsmanager:GetSecretValue"},
 			Resource: []string{args.databaseSecrets()},
+			// The names of these secrets are RDS's own; its tag says whose a secret is.
+			Condition: policy.Condition{"StringEquals": {
+				"aws:ResourceTag/aws:rds:primaryDBInstanceArn": {args.arn("rds", "db:"+args.Roots.Database)},
+			}},
 		},
 	)
 }

@@ -1,12 +1,24 @@
 package identity
 
-import "slipway/infra/policy"
+import (
+	"fmt"
+
+	"slipway/infra/naming"
+	"slipway/infra/policy"
+)
 
 // Roots are the names under which the stack's resources stand, by which the deploy role's permissions are limited.
 type Roots struct {
-	Cluster  string // ECS cluster
-	Database string // RDS instance, subnet group and parameter group
-	Logs     string // first part of log group names, no slash at the end
+	Cluster      string // ECS cluster
+	Database     string // RDS instance, subnet group and parameter group
+	LoadBalancer string // its name, and what target group names begin with
+	Logs         string // first part of log group names, no slash at the end
+}
+
+// targetGroups is what the names of the target groups begin with, which are cut where they grow too long.
+func (r Roots) targetGroups() string {
+	begin := r.LoadBalancer + "-"
+	return begin[:min(len(begin), naming.Uncut(naming.LoadBalancerLimit))]
 }
 
 // DeployPolicy is what `pulumi up` of one stack does in its account. Statements name the stack's own resources where the
@@ -52,7 +64,8 @@ func (a Args) providerActions() []string {
 	return actions
 }
 
-// regional covers APIs whose resources get generated ids: nothing but the region and the kind can limit them.
+// regional covers APIs whose resources get generated ids, or which list: nothing but the region and the kind limits them.
+// So two stacks of one account are not safe from each other's jobs in their networks; in accounts of their own they are.
 func regional(args Args) []policy.Statement {
 	inRegion := policy.Condition{"StringEquals": {"aws:RequestedRegion": {args.Region}}}
 	return []policy.Statement{
@@ -67,11 +80,11 @@ func regional(args Args) []policy.Statement {
 			Condition: inRegion,
 		},
 		{
-			Sid:       "LoadBalancer",
-			Effect:    policy.Allow,
-			Action:    []string{"elasticloadbalancing:*"},
-			Resource:  []string{"*"},
-			Condition: inRegion,
+			Sid:    "EndpointNames",
+			Effect: policy.Allow,
+			// EC2 does it in the caller's name for an endpoint with names of its own; the zone is EC2's, and Route 53 has no region.
+			Action:   []string{"route53:AssociateVPCWithHostedZone"},
+			Resource: []string{fmt.Sprintf("arn:%s:route53:::hostedzone/*", args.Partition)},
 		},
 		{
 			Sid:    "Describe",
@@ -79,7 +92,7 @@ func regional(args Args) []policy.Statement {
 			// None of these takes a resource of ours; task definitions cannot be limited on registration.
 			Action: []string{
 				"ecs:RegisterTaskDefinition", "ecs:DeregisterTaskDefinition", "ecs:DescribeTaskDefinition", "ecs:List*",
-				"logs:DescribeLogGroups", "rds:Describe*", "sts:GetCallerIdentity",
+				"elasticloadbalancing:Describe*", "logs:DescribeLogGroups", "rds:Describe*", "sts:GetCallerIdentity",
 			},
 			Resource:  []string{"*"},
 			Condition: inRegion,
@@ -99,6 +112,17 @@ func named(args Args) []policy.Statement {
 				args.arn("ecs", "cluster/"+roots.Cluster), args.arn("ecs", "service/"+roots.Cluster+"/*"),
 				args.arn("ecs", "task/"+roots.Cluster+"/*"), args.arn("ecs", "service-deployment/"+roots.Cluster+"/*"),
 				args.arn("ecs", "service-revision/"+roots.Cluster+"/*"), args.arn("ecs", "task-definition/"+roots.Cluster+"-*"),
+			},
+		},
+		{
+			Sid:    "LoadBalancer",
+			Effect: policy.Allow,
+			Action: []string{"elasticloadbalancing:*"},
+			Resource: []string{
+				args.arn("elasticloadbalancing", "loadbalancer/app/"+roots.LoadBalancer+"/*"),
+				args.arn("elasticloadbalancing", "listener/app/"+roots.LoadBalancer+"/*"),
+				args.arn("elasticloadbalancing", "listener-rule/app/"+roots.LoadBalancer+"/*"),
+				args.arn("elasticloadbalancing", "targetgroup/"+roots.targetGroups()+"*"),
 			},
 		},
 		{

@@ -2,6 +2,7 @@ package identity_test
 
 import (
 	"encoding/json"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -74,7 +75,7 @@ func TestTrust(t *testing.T) {
 var args = identity.Args{
 	Prefix: "myapp-staging", Partition: "aws", Account: "123456789012", Region: "eu-west-1",
 	ImageARNs: []string{"arn:aws:ecr:eu-west-1:123456789012:repository/myapp/backend"},
-	Roots:     identity.Roots{Cluster: "myapp-staging", Database: "myapp-staging", Logs: "/slipway/myapp-staging"},
+	Roots:     identity.Roots{Cluster: "myapp-staging", Database: "myapp-staging", LoadBalancer: "myapp-staging", Logs: "/slipway/myapp-staging"},
 }
 
 // TestNoWayUp holds that the deploy role cannot widen itself: it makes and changes roles within the boundary only, and
@@ -173,7 +174,13 @@ func TestOtherStackOutOfReach(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, other := range []string{"arn:aws:ecs:eu-west-1:123456789012:cluster/myapp-production", "arn:aws:rds:eu-west-1:123456789012:db:myapp-production"} {
+	const at = "eu-west-1:123456789012:"
+	for _, other := range []string{
+		"arn:aws:ecs:" + at + "cluster/myapp-production", "arn:aws:rds:" + at + "db:myapp-production",
+		"arn:aws:elasticloadbalancing:" + at + "loadbalancer/app/myapp-production/1",
+		"arn:aws:elasticloadbalancing:" + at + "targetgroup/myapp-production-backend-8000/1",
+		"arn:aws:iam::123456789012:role/myapp-production-deploy", "arn:aws:logs:" + at + "log-group:/slipway/myapp-production/backend",
+	} {
 		for _, s := range parse(t, document, nil) {
 			for _, pattern := range s.Resource {
 				prefix, wild := strings.CutSuffix(pattern, "*")
@@ -183,4 +190,30 @@ func TestOtherStackOutOfReach(t *testing.T) {
 			}
 		}
 	}
+	// What has no names beforehand is limited by its kind: networks, task definitions, and looking.
+	harmless := regexp.MustCompile(`^(ec2:.*|ecs:(Register|Deregister)TaskDefinition|ecr:GetAuthorizationToken|[a-z]+:(Describe|List|Get)\w*\*?)$`)
+	for _, s := range parse(t, document, nil) {
+		for _, action := range s.Action {
+			if s.Effect == policy.Allow && slices.Contains(s.Resource, "*") && !harmless.MatchString(action) {
+				t.Errorf("%s: %s reaches everything", s.Sid, action)
+			}
+		}
+	}
+}
+
+// TestBoundaryKeepsToItsDatabase holds that no role within the boundary reads the password of another stack's database,
+// which lies under a name that only RDS knows.
+func TestBoundaryKeepsToItsDatabase(t *testing.T) {
+	document, err := identity.BoundaryPolicy(args)
+	for _, s := range parse(t, document, err) {
+		if !slices.Contains(s.Action, "secretsmanager:GetSecretValue") {
+			continue
+		}
+		tag := s.Condition["StringEquals"]["aws:ResourceTag/aws:rds:primaryDBInstanceArn"]
+		if !slices.Equal(tag, []string{"arn:aws:rds:eu-west-1:123456789012:db:myapp-staging"}) {
+			t.Errorf("it may read secrets of %v", tag)
+		}
+		return
+	}
+	t.Error("it may read no secret")
 }

@@ -22,6 +22,9 @@ func Join(limit int, parts ...string) string {
 		return name
 	}
 	sum := sha256.Sum256([]byte(name))
-	kept := strings.TrimRight(name[:limit-hashLength-1], "-")
+	kept := strings.TrimRight(name[:Uncut(limit)], "-")
 	return kept + "-" + hex.EncodeToString(sum[:])[:hashLength]
 }
+
+// Uncut is how many characters of a name Join keeps at least, whatever its length, but for hyphens at their end.
+func Uncut(limit int) int { return limit - hashLength - 1 }

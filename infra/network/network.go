@@ -41,6 +41,8 @@ type Network struct {
 	PublicIDs   pulumi.StringArrayOutput // one subnet a zone
 	PrivateIDs  pulumi.StringArrayOutput
 	IsolatedIDs pulumi.StringArrayOutput
+	// Internet holds what a load balancer needs before AWS lets it face the internet: the public subnets' routes out.
+	Internet []pulumi.Resource
 	// Ready holds what a task in a private subnet needs before it can start: its routes and endpoints.
 	Ready []pulumi.Resource
 }
@@ -76,7 +78,7 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 	}
 	n.VPCID = vpc.ID()
 	n.PublicIDs, n.PrivateIDs, n.IsolatedIDs = ids(public), ids(private), ids(isolated)
-	n.Ready = b.ready
+	n.Internet, n.Ready = b.public, b.ready
 	return n, ctx.RegisterResourceOutputs(n, pulumi.Map{
 		"vpcId":             n.VPCID,
 		"publicSubnetIds":   n.PublicIDs,
@@ -92,6 +94,7 @@ type builder struct {
 	args   Args
 	parent pulumi.ResourceOption
 	vpcID  pulumi.IDOutput
+	public []pulumi.Resource // routes of the public tier
 	ready  []pulumi.Resource
 }
 

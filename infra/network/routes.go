@@ -29,7 +29,7 @@ func (b *builder) internet(public []*ec2.Subnet, publicTables, privateTables []*
 		if err != nil {
 			return fmt.Errorf("declare the public route of zone %d: %w", i+1, err)
 		}
-		b.ready = append(b.ready, route)
+		b.public, b.ready = append(b.public, route), append(b.ready, route)
 	}
 	gateways, err := b.natGateways(public, gateway)
 	if err != nil || len(gateways) == 0 {

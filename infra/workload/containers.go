@@ -14,6 +14,9 @@ import (
 // migrationContainer is the name of the container that migrates the schema before the service's own starts.
 const migrationContainer = "migrate"
 
+// keepAliveMargin is by how many seconds an application keeps idle connections longer than the load balancer.
+const keepAliveMargin = 15
+
 // container is one entry of a task definition's containerDefinitions, with the fields of the ECS API that we set. Lists
 // that AWS returns empty are written empty and not left out: a difference in form alone would replace the definition on
 // every run.
@@ -90,6 +93,7 @@ type Task struct {
 	Revision       string
 	Region         string
 	LogGroup       string
+	IdleSeconds    int            // that the load balancer keeps an idle connection
 	Database       DatabaseAccess // used where Service.Database
 	ScratchVolumes bool           // mount what ECS Exec's agent writes to over the read-only root
 }
@@ -189,6 +193,8 @@ func (t Task) environment() []variable {
 		"HOSTNAME": "0.0.0.0", // Fargate sets it to the host's name, and Next.js would listen there alone
 		"PORT":     strconv.Itoa(t.Service.Port),
 		"REVISION": t.Revision,
+		// Longer than the load balancer's, or it sends requests into connections that just closed.
+		"KEEP_ALIVE_SECONDS": strconv.Itoa(t.IdleSeconds + keepAliveMargin),
 	}
 	if t.Service.Database {
 		values["DATABASE_HOST"] = t.Database.Host

@@ -16,7 +16,7 @@ var row = config.Service{
 }
 
 func task(change func(*workload.Task)) workload.Task {
-	t := workload.Task{Service: row, Image: "host/myapp/backend@sha256:1", Revision: "abc", Region: "eu-west-1", LogGroup: "/slipway/x/backend"}
+	t := workload.Task{Service: row, Image: "host/myapp/backend@sha256:1", Revision: "abc", Region: "eu-west-1", LogGroup: "/slipway/x/backend", IdleSeconds: 60}
 	change(&t)
 	return t
 }
@@ -60,6 +60,9 @@ func TestNormalForm(t *testing.T) {
 	}
 	if !slices.IsSorted(names) || !slices.Contains(names, "A") || !slices.Contains(names, "REVISION") {
 		t.Errorf("variables %v", names)
+	}
+	if !strings.Contains(text, `{"name":"KEEP_ALIVE_SECONDS","value":"75"}`) {
+		t.Errorf("connections are not kept longer than the load balancer's 60 seconds: %s", text)
 	}
 	if c.PortMappings[0].HostPort != c.PortMappings[0].ContainerPort {
 		t.Error("no host port, which AWS fills in")

@@ -45,7 +45,9 @@ func (b *serviceBuilder) route() (*lb.TargetGroup, []pulumi.Resource, error) {
 	}
 	rules := make([]pulumi.Resource, 0, len(patterns))
 	for _, pattern := range patterns {
-		rule, err := lb.NewListenerRule(b.ctx, b.name+pattern, &lb.ListenerRuleArgs{
+		// Named by the pattern alone: one that moves to another service is then changed in place. A second rule would meet the
+		// first at the same priority.
+		rule, err := lb.NewListenerRule(b.ctx, pattern, &lb.ListenerRuleArgs{
 			ListenerArn: b.args.Edge.ListenerARN,
 			Priority:    pulumi.Int(config.Priority(pattern)),
 			Conditions: lb.ListenerRuleConditionArray{lb.ListenerRuleConditionArgs{
@@ -74,9 +76,9 @@ type flow struct {
 	inward      bool
 }
 
-// securityGroup declares the group of the service's tasks, and every flow that touches it: the load balancer reaches them
+// securityGroup declares the group of the service's tasks, and returns its id and the rules of every flow that touches it: the load balancer reaches them
 // on their port, and nothing else does; they reach AWS's APIs and other HTTPS services, and the database where they use it.
-func (b *serviceBuilder) securityGroup() (pulumi.StringInput, error) {
+func (b *serviceBuilder) securityGroup() (pulumi.StringInput, []pulumi.Resource, error) {
 	row := b.args.Row
 	group, err := ec2.NewSecurityGroup(b.ctx, b.name, &ec2.SecurityGroupArgs{
 		Name:        pulumi.String(b.args.Stack.Prefix + "-" + b.name),
@@ -85,7 +87,7 @@ func (b *serviceBuilder) securityGroup() (pulumi.StringInput, error) {
 		Tags:        b.tags(),
 	}, b.parent)
 	if err != nil {
-		return nil, fmt.Errorf("services.%s: declare its security group: %w", b.name, err)
+		return nil, nil, fmt.Errorf("services.%s: declare its security group: %w", b.name, err)
 	}
 	balancer := b.args.Edge.SecurityGroupID
 	flows := []flow{
@@ -101,23 +103,25 @@ func (b *serviceBuilder) securityGroup() (pulumi.StringInput, error) {
 			flow{name: "database-in", description: "PostgreSQL from " + b.name, port: db.Port, group: db.SecurityGroupID, peer: group.ID(), inward: true},
 		)
 	}
+	rules := make([]pulumi.Resource, 0, len(flows))
 	for _, f := range flows {
-		if err := b.allow(f); err != nil {
-			return nil, fmt.Errorf("services.%s: allow %s: %w", b.name, f.name, err)
+		rule, err := b.allow(f)
+		if err != nil {
+			return nil, nil, fmt.Errorf("services.%s: allow %s: %w", b.name, f.name, err)
 		}
+		rules = append(rules, rule)
 	}
-	return group.ID(), nil
+	return group.ID(), rules, nil
 }
 
-func (b *serviceBuilder) allow(f flow) error {
+func (b *serviceBuilder) allow(f flow) (pulumi.Resource, error) {
 	name := b.name + "-" + f.name
 	port := pulumi.Int(f.port)
 	if f.inward {
-		_, err := vpc.NewSecurityGroupIngressRule(b.ctx, name, &vpc.SecurityGroupIngressRuleArgs{
+		return vpc.NewSecurityGroupIngressRule(b.ctx, name, &vpc.SecurityGroupIngressRuleArgs{
 			SecurityGroupId: f.group, Description: pulumi.String(f.description), IpProtocol: pulumi.String("tcp"),
 			FromPort: port, ToPort: port, ReferencedSecurityGroupId: optional(f.peer),
 		}, b.parent)
-		return err
 	}
 	args := &vpc.SecurityGroupEgressRuleArgs{
 		SecurityGroupId: f.group, Description: pulumi.String(f.description), IpProtocol: pulumi.String("tcp"),
@@ -128,8 +132,7 @@ func (b *serviceBuilder) allow(f flow) error {
 	} else {
 		args.CidrIpv4 = pulumi.String("0.0.0.0/0")
 	}
-	_, err := vpc.NewSecurityGroupEgressRule(b.ctx, name, args, b.parent)
-	return err
+	return vpc.NewSecurityGroupEgressRule(b.ctx, name, args, b.parent)
 }
 
 func optional(s pulumi.StringInput) pulumi.StringPtrInput {

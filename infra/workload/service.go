@@ -2,6 +2,7 @@ package workload
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ecs"
@@ -42,6 +43,7 @@ type Surroundings struct {
 	RetainTasks      bool // keep replaced task definitions registered: a service cannot return to one that is not
 	DeployMinutes    int  // how long an update waits for the steady state
 	DrainSeconds     int  // how long a target that leaves may finish its requests
+	IdleSeconds      int  // how long the load balancer keeps an idle connection
 }
 
 // EdgeAccess is where requests come from.
@@ -76,7 +78,7 @@ func NewService(ctx *pulumi.Context, name string, args ServiceArgs, opts ...pulu
 		return nil, fmt.Errorf("register %s: %w", name, err)
 	}
 	b := &serviceBuilder{ctx: ctx, name: name, args: args, parent: pulumi.Parent(s)}
-	group, err := b.securityGroup()
+	group, flows, err := b.securityGroup()
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +101,7 @@ func NewService(ctx *pulumi.Context, name string, args ServiceArgs, opts ...pulu
 	if err != nil {
 		return nil, err
 	}
-	after := append(append(append([]pulumi.Resource{}, routes...), policies...), args.After...)
+	after := slices.Concat(routes, flows, policies, args.After)
 	service, err := b.service(definition, group, target, after)
 	if err != nil {
 		return nil, err
@@ -129,6 +131,7 @@ func (b *serviceBuilder) taskDefinition(logs *cloudwatch.LogGroup, execution, ta
 		func(all []any) (string, error) {
 			return ContainerDefinitions(Task{
 				Service: row, Image: all[0].(string), Revision: b.args.Revision, Region: stack.Region, LogGroup: all[1].(string),
+				IdleSeconds: stack.IdleSeconds,
 				Database: DatabaseAccess{
 					Host: all[2].(string), SecretARN: all[3].(string), Name: db.Name, Port: db.Port, TLSMode: db.TLSMode,
 				},
@@ -207,8 +210,8 @@ func (b *serviceBuilder) service(definition *ecs.TaskDefinition, group pulumi.St
 		}},
 		Tags: b.tags(),
 	}, b.parent,
-		// The listener's rules must stand first, or ECS finds a target group with no load balancer; so must the roles'
-		// policies, and on the way down they must go last, or tasks stick in draining.
+		// The listener's rules must stand first, or ECS finds a target group with no load balancer; so must the ways to the
+		// database and to AWS's APIs, and the roles' policies, which on the way down must go last, or tasks stick in draining.
 		pulumi.DependsOn(after),
 		pulumi.Timeouts(&pulumi.CustomTimeouts{Create: wait, Update: wait, Delete: wait}))
 	if err != nil {
