@@ -95,10 +95,35 @@ func (c container) serve(t *testing.T, commit string) {
 			t.Errorf("the page does not say that it is %s:\n%s", commit, body)
 		}
 	}
+	c.keepsAlive(t, id)
 	run(t, ".", "docker", append([]string{"exec", id}, c.HealthCheck.Command[1:]...)...) // without its leading CMD
 	run(t, ".", "docker", "stop", "--time", "30", id)
 	if code := run(t, ".", "docker", "inspect", "--format", "{{.State.ExitCode}}", id); code == "137" {
 		t.Errorf("%s did not end on SIGTERM and was killed:\n%s", c.Name, quietly("docker", "logs", id))
+	}
+}
+
+// keepsAlive holds that the server was started to keep idle connections as long as the task definition says: uvicorn by an
+// argument, Next.js by a variable of milliseconds.
+func (c container) keepsAlive(t *testing.T, id string) {
+	t.Helper()
+	i := slices.IndexFunc(c.Environment, func(v struct{ Name, Value string }) bool { return v.Name == "KEEP_ALIVE_SECONDS" })
+	if i < 0 {
+		t.Fatalf("%s is not told how long to keep connections", c.Name)
+	}
+	seconds := c.Environment[i].Value
+	pids := strings.Fields(run(t, ".", "docker", "top", id, "-o", "pid"))
+	var started strings.Builder
+	for _, pid := range pids[1:] { // below a heading
+		for _, name := range []string{"cmdline", "environ"} {
+			content, err := os.ReadFile(filepath.Join("/proc", pid, name))
+			if err == nil {
+				started.WriteString(strings.ReplaceAll(string(content), "\x00", " "))
+			}
+		}
+	}
+	if text := started.String(); !strings.Contains(text, "--timeout-keep-alive "+seconds) && !strings.Contains(text, "KEEP_ALIVE_TIMEOUT="+seconds+"000") {
+		t.Errorf("%s does not keep connections for %s seconds: %s", c.Name, seconds, text)
 	}
 }
 

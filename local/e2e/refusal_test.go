@@ -1,8 +1,10 @@
 package e2e
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -37,8 +39,22 @@ func TestRefusal(t *testing.T) {
 				t.Errorf("the refusal does not say %q:\n%s", fragment, log)
 			}
 		}
-		if held := c.inventory(t); strings.Contains(strings.Join(held, "\n"), "myapp") {
-			t.Errorf("a refused run made something: %v", held)
+		if held, born := c.inventory(t), c.atBirth(t); !slices.Equal(held, born) {
+			t.Errorf("a refused run left %v, at birth the cloud held %v", held, born)
 		}
 	}
+}
+
+// atBirth is what the cloud held before the first run, as the engine noted it.
+func (c checkout) atBirth(t *testing.T) []string {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join(c.dir, ".slipway", "cloud", c.state(t).ID+"-inventory-at-birth.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var held []string
+	if err := json.Unmarshal(content, &held); err != nil || len(held) == 0 {
+		t.Fatalf("the inventory at birth: %v, %v", held, err)
+	}
+	return held
 }

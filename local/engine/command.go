@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -29,6 +30,7 @@ type command struct {
 const (
 	pidFile     = "pulumi.pid"
 	pollOutput  = 100 * time.Millisecond
+	leftTimeout = 10 * time.Second
 	unknownCode = -2
 )
 
@@ -116,6 +118,43 @@ func (c command) awaitOther(ctx context.Context, out io.Writer) error {
 	for told := false; runs(pid, c.bin); told = true {
 		if !told {
 			_, _ = fmt.Fprintf(out, "engine: an interrupted run is still finishing (process %s); waiting for it\n", pid)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pollOutput):
+		}
+	}
+	return nil
+}
+
+// endLeftCLI ends a CLI that outlived its caller and works for the checkout whose files are in dir: in an orderly way, or,
+// where it does not end within leftTimeout, at once.
+func endLeftCLI(ctx context.Context, dir string) error {
+	content, err := os.ReadFile(filepath.Join(dir, pidFile))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read the process id of an earlier run: %w", err)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(content)))
+	if err != nil {
+		return nil //nolint:nilerr // half a number names nobody
+	}
+	// Process ids are used again: ours carries the checkout's own PULUMI_HOME in its environment.
+	ours := func() bool {
+		environment, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
+		return err == nil && bytes.Contains(environment, []byte("PULUMI_HOME="+dir+"/"))
+	}
+	signal := syscall.SIGINT
+	for deadline := time.Now().Add(leftTimeout); ours(); {
+		if err := syscall.Kill(pid, signal); err != nil && !errors.Is(err, syscall.ESRCH) {
+			return fmt.Errorf("end the pulumi that an interrupted run left, process %d: %w", pid, err)
+		}
+		signal = 0 // asked once; from now on it is only looked at
+		if time.Now().After(deadline) {
+			signal = syscall.SIGKILL
 		}
 		select {
 		case <-ctx.Done():

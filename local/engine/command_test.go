@@ -105,6 +105,46 @@ func TestAwaitOther(t *testing.T) {
 	}
 }
 
+// TestEndLeftCLI holds that a CLI which an interrupted run left is ended, even one that does not listen, and that no other
+// process of that id is.
+func TestEndLeftCLI(t *testing.T) {
+	dir := t.TempDir()
+	start := func(script, home string) (ended chan struct{}) {
+		t.Helper()
+		cmd := exec.CommandContext(t.Context(), "sh", "-c", script)
+		cmd.Env = append(os.Environ(), "PULUMI_HOME="+home)
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		ended = make(chan struct{})
+		go func() { _ = cmd.Wait(); close(ended) }()
+		if err := os.WriteFile(filepath.Join(dir, pidFile), fmt.Append(nil, cmd.Process.Pid), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return ended
+	}
+	for _, script := range []string{"while :; do sleep 0.05; done", "trap '' INT; while :; do sleep 0.05; done"} {
+		ended := start(script, filepath.Join(dir, "home"))
+		if err := endLeftCLI(t.Context(), dir); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-ended:
+		case <-time.After(5 * time.Second):
+			t.Errorf("%s goes on", script)
+		}
+	}
+	other := start("sleep 60", filepath.Join(dir+"-other", "home"))
+	if err := endLeftCLI(t.Context(), dir); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-other:
+		t.Error("another checkout's process was ended")
+	default:
+	}
+}
+
 func TestFreeLocks(t *testing.T) {
 	state := t.TempDir()
 	if err := freeLocks(state, io.Discard); err != nil {

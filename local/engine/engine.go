@@ -142,8 +142,12 @@ func (e Engine) endCloud(ctx context.Context) error {
 	return nil
 }
 
-// Stop ends the embedded cloud as it is. Its memory goes with it, and so does the stack's state.
+// Stop ends the embedded cloud as it is, and a CLI that an interrupted run left behind. The cloud's memory goes with it, and
+// so does the stack's state.
 func (e Engine) Stop(ctx context.Context) error {
+	if err := endLeftCLI(ctx, e.dir()); err != nil {
+		return err
+	}
 	if err := e.endCloud(ctx); err != nil {
 		return err
 	}
