@@ -34,15 +34,14 @@ func export(ctx *pulumi.Context, o outputs) {
 		row := o.rows[i]
 		services[row.Name] = service.Name
 		images[row.Name] = o.images.References[row.Name]
-		commands[row.Name] = pulumi.StringMap{
+		texts := pulumi.StringMap{
 			"logs":  pulumi.Sprintf("aws logs tail %s --follow --region %s", service.LogGroup, o.region),
 			"shell": shell(o, row, service),
 		}
 		if !row.Exec {
-			// By its path: the whole object would replace what the stack overrides already.
-			commands[row.Name].(pulumi.StringMap)["shellFirst"] = pulumi.String(fmt.Sprintf(
-				"pulumi config set --path 'slipway:serviceOverrides.%s.exec' true --stack %s && pulumi up --stack %[2]s", row.Name, ctx.Stack()))
+			texts["shellFirst"] = pulumi.String(shellFirst(ctx.Stack(), row.Name, o.revision))
 		}
+		commands[row.Name] = texts
 	}
 	ctx.Export("url", o.edge.URL)
 	ctx.Export("cluster", o.cluster.Name)
@@ -60,4 +59,12 @@ func shell(o outputs, row config.Service, service *workload.Service) pulumi.Stri
 		"aws ecs execute-command --region %[1]s --cluster %[2]s --container %[3]s --interactive --command /bin/sh --task "+
 			"$(aws ecs list-tasks --region %[1]s --cluster %[2]s --service-name %[4]s --query 'taskArns[0]' --output text)",
 		o.region, o.cluster.Name, row.Name, service.Name)
+}
+
+// shellFirst is what to type before the shell command where the row does not allow it yet. The key is set by its path,
+// since the whole object would replace what the stack overrides already. The running commit is named, so that the changed
+// file is no reason to build or to refuse.
+func shellFirst(stack, service string, running revision.Revision) string {
+	return fmt.Sprintf("pulumi config set --path 'slipway:serviceOverrides.%s.exec' true --stack %[2]s && "+
+		"pulumi config set slipway:revision %[3]s --stack %[2]s && pulumi up --stack %[2]s", service, stack, running.Commit)
 }

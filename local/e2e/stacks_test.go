@@ -37,6 +37,18 @@ func TestStagingAndProduction(t *testing.T) {
 	if one.Cluster == two.Cluster || one.DatabaseEndpoint == two.DatabaseEndpoint || one.DeployRoleArn == two.DeployRoleArn {
 		t.Errorf("the stacks share more than they should: %+v, %+v", one, two)
 	}
+	for _, stack := range []string{"staging", "production"} {
+		commands := c.outputs(t, stack).Commands["backend"]
+		for name, want := range map[string]string{
+			"logs":       "aws logs tail /slipway/myapp-" + stack + "/backend --follow --region us-east-1",
+			"shell":      "aws ecs execute-command --region us-east-1 --cluster myapp-" + stack + " --container backend ",
+			"shellFirst": "pulumi config set slipway:revision " + released + " --stack " + stack,
+		} {
+			if !strings.Contains(commands[name], want) {
+				t.Errorf("the command %s of %s is %q, want %q in it", name, stack, commands[name], want)
+			}
+		}
+	}
 	if again := c.local(t, "up", "production"); len(changes(again)) > 0 {
 		t.Errorf("production had not converged:\n%s", again)
 	}
@@ -52,6 +64,7 @@ func TestStagingAndProduction(t *testing.T) {
 type outputs struct {
 	Cluster, Revision, DatabaseEndpoint, DeployRoleArn string
 	Images                                             map[string]string
+	Commands                                           map[string]map[string]string
 }
 
 // outputs reads what the command of that name prints: a heading, then a line or more for each output.
