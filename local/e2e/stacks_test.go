@@ -37,6 +37,9 @@ func TestStagingAndProduction(t *testing.T) {
 	if one.Cluster == two.Cluster || one.DatabaseEndpoint == two.DatabaseEndpoint || one.DeployRoleArn == two.DeployRoleArn {
 		t.Errorf("the stacks share more than they should: %+v, %+v", one, two)
 	}
+	if strings.Contains(production, `\u00`) {
+		t.Errorf("what is printed cannot be copied into a shell:\n%s", production)
+	}
 	for _, stack := range []string{"staging", "production"} {
 		commands := c.outputs(t, stack).Commands["backend"]
 		for name, want := range map[string]string{

@@ -2,6 +2,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -137,11 +138,14 @@ func show(outputs auto.OutputMap) error {
 	slices.Sort(names)
 	fmt.Println("\nOutputs:")
 	for _, name := range names {
-		text, err := json.MarshalIndent(outputs[name].Value, "  ", "  ")
-		if err != nil {
+		var text bytes.Buffer
+		encoder := json.NewEncoder(&text)
+		encoder.SetEscapeHTML(false) // commands are to be copied as they stand, && and all
+		encoder.SetIndent("  ", "  ")
+		if err := encoder.Encode(outputs[name].Value); err != nil {
 			return fmt.Errorf("render output %s: %w", name, err)
 		}
-		fmt.Printf("  %s: %s\n", name, text)
+		fmt.Printf("  %s: %s", name, &text)
 	}
 	return nil
 }
