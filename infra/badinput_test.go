@@ -197,6 +197,8 @@ func TestBadInput(t *testing.T) {
 // TestBadInputTogether holds that all problems are told at once, sorted by path.
 func TestBadInputTogether(t *testing.T) {
 	settings := infratest.Settings(t, top, "staging")
+	infratest.Docker(t, true)
+	infratest.Checkout(t, "frontend", "backend")
 	settings["slipway:networkZoneCount"] = "1"
 	settings["slipway:appName"] = "X"
 	settings["slipway:serviceOverrides"] = `{"backend": {"cpu": 300, "port": 1}}`

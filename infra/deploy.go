@@ -58,8 +58,8 @@ func Deploy(ctx *pulumi.Context) error {
 			Environment: cfg.GitHub.Environment,
 		},
 		OwnsProvider:     cfg.GitHub.ProviderOwned,
-		OwnsRepositories: cfg.Registry.Owned,
 		ImageARNs:        where.repositoryARNs(repositoryNames(cfg)),
+		OwnsRepositories: cfg.Registry.Owned,
 		Roots:            identity.Roots{Cluster: prefix, Database: prefix, LoadBalancer: prefix, Logs: logRoot(prefix)},
 	})
 	if err != nil {

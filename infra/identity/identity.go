@@ -36,9 +36,9 @@ type Args struct {
 	Repository   Repository
 	OwnsProvider bool     // whether this stack creates the account's only GitHub provider, or takes the one that is there
 	ImageARNs    []string // ECR repositories that the deploy role may push to, and tasks pull from
-	Roots        Roots    // what else it may manage
-	// OwnsRepositories says whether the deploy role may also make, change and delete the repositories.
+	// OwnsRepositories says whether the deploy role may also make, change and delete those repositories.
 	OwnsRepositories bool
+	Roots            Roots // what else it may manage
 }
 
 // Identity is the deploy role, and the boundary of the roles that it may make.

@@ -76,8 +76,9 @@ type flow struct {
 	inward      bool
 }
 
-// securityGroup declares the group of the service's tasks, and returns its id and the rules of every flow that touches it: the load balancer reaches them
-// on their port, and nothing else does; they reach AWS's APIs and other HTTPS services, and the database where they use it.
+// securityGroup declares the group of the service's tasks, and returns its id and the rules of every flow that touches it:
+// the load balancer reaches them on their port, and nothing else does; they reach AWS's APIs and other HTTPS services, and
+// the database where they use it.
 func (b *serviceBuilder) securityGroup() (pulumi.StringInput, []pulumi.Resource, error) {
 	row := b.args.Row
 	group, err := ec2.NewSecurityGroup(b.ctx, b.name, &ec2.SecurityGroupArgs{

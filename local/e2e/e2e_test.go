@@ -171,7 +171,8 @@ func TestStack(t *testing.T) {
 	run(t, c.dir, "sed", "-i", "s/^config:/config:\\n  slipway:networkNat: none/", "Pulumi.local.yaml")
 	c.commit(t)
 	fourth := c.local(t, "up")
-	want = append([]string{"aws:ec2:Eip", "aws:ec2:NatGateway", "aws:ec2:Route", "aws:ec2:SecurityGroup", "aws:ec2:VpcEndpoint"}, append(want, "aws:vpc:SecurityGroupIngressRule")...)
+	want = append(want, "aws:ec2:Eip", "aws:ec2:NatGateway", "aws:ec2:Route", "aws:ec2:SecurityGroup", "aws:ec2:VpcEndpoint",
+		"aws:vpc:SecurityGroupIngressRule")
 	slices.Sort(want)
 	if touched := changes(fourth); !slices.Equal(touched, want) {
 		t.Errorf("another way out changed %v, want %v:\n%s", touched, want, fourth)

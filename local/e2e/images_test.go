@@ -171,20 +171,29 @@ func definition(t *testing.T, state cloud.State, cluster, service string) []cont
 // login gives the Docker CLI the registry's credentials, in a file of the test's own.
 func login(t *testing.T, state cloud.State) {
 	t.Helper()
-	var answer struct {
-		AuthorizationData []struct{ AuthorizationToken string }
-	}
-	call(t, state, "ecr", "AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken", map[string]any{}, &answer)
-	token := answer.AuthorizationData[0].AuthorizationToken
-	if _, err := base64.StdEncoding.DecodeString(token); err != nil {
-		t.Fatal(err)
-	}
+	token, _ := registryToken(t, state)
 	dir := t.TempDir()
 	config := fmt.Sprintf(`{"auths":{%q:{"auth":%q}}}`, state.Registry, token)
 	if err := os.WriteFile(filepath.Join(dir, "config.json"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("DOCKER_CONFIG", dir)
+}
+
+// registryToken is what ECR hands out for its registry: the token, and the password that stands in it in base64.
+func registryToken(t *testing.T, state cloud.State) (token, password string) {
+	t.Helper()
+	var answer struct {
+		AuthorizationData []struct{ AuthorizationToken string }
+	}
+	call(t, state, "ecr", "AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken", map[string]any{}, &answer)
+	token = answer.AuthorizationData[0].AuthorizationToken
+	decoded, err := base64.StdEncoding.DecodeString(token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, password, _ = strings.Cut(string(decoded), ":")
+	return token, password
 }
 
 // call calls a JSON operation of the emulated API.

@@ -27,16 +27,7 @@ func (c checkout) checkSecrets(t *testing.T, printed string) {
 	if err := json.Unmarshal([]byte(secret.SecretString), &database); err != nil || database.Password == "" {
 		t.Fatalf("the secret holds no password: %v", err)
 	}
-	var login struct {
-		AuthorizationData []struct{ AuthorizationToken string }
-	}
-	call(t, state, "ecr", "AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken", map[string]any{}, &login)
-	token := login.AuthorizationData[0].AuthorizationToken
-	decoded, err := base64.StdEncoding.DecodeString(token)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, registry, _ := strings.Cut(string(decoded), ":")
+	token, registry := registryToken(t, state)
 	secrets := map[string]string{"the database's password": database.Password, "the registry's password": registry, "the registry's token": token}
 
 	look := func(where, text string) {
@@ -50,7 +41,7 @@ func (c checkout) checkSecrets(t *testing.T, printed string) {
 	look("what was printed", printed)
 	states := 0
 	dir := filepath.Join(c.dir, ".slipway")
-	err = filepath.WalkDir(dir, func(name string, entry fs.DirEntry, err error) error {
+	err := filepath.WalkDir(dir, func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() || !entry.Type().IsRegular() || strings.HasPrefix(name, filepath.Join(dir, "cloud", "registry")) {
 			return err // the registry's blobs are the images, whose layers are compressed
 		}

@@ -107,17 +107,13 @@ func (c command) wait(ctx context.Context, cmd *exec.Cmd, tails ...*tail) error 
 
 // awaitOther waits until a CLI that an earlier, killed run left behind has finished what it began.
 func (c command) awaitOther(ctx context.Context, out io.Writer) error {
-	content, err := os.ReadFile(filepath.Join(c.dir, pidFile))
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
+	pid, err := notedPID(c.dir)
 	if err != nil {
-		return fmt.Errorf("read the process id of an earlier run: %w", err)
+		return err
 	}
-	pid := strings.TrimSpace(string(content))
 	for told := false; runs(pid, c.bin); told = true {
 		if !told {
-			_, _ = fmt.Fprintf(out, "engine: an interrupted run is still finishing (process %s); waiting for it\n", pid)
+			_, _ = fmt.Fprintf(out, "engine: an interrupted run is still finishing (process %d); waiting for it\n", pid)
 		}
 		select {
 		case <-ctx.Done():
@@ -131,16 +127,9 @@ func (c command) awaitOther(ctx context.Context, out io.Writer) error {
 // endLeftCLI ends a CLI that outlived its caller and works for the checkout whose files are in dir: in an orderly way, or,
 // where it does not end within leftTimeout, at once.
 func endLeftCLI(ctx context.Context, dir string) error {
-	content, err := os.ReadFile(filepath.Join(dir, pidFile))
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
+	pid, err := notedPID(dir)
 	if err != nil {
-		return fmt.Errorf("read the process id of an earlier run: %w", err)
-	}
-	pid, err := strconv.Atoi(strings.TrimSpace(string(content)))
-	if err != nil {
-		return nil //nolint:nilerr // half a number names nobody
+		return err
 	}
 	// Process ids are used again: ours carries the checkout's own PULUMI_HOME in its environment.
 	ours := func() bool {
@@ -165,9 +154,25 @@ func endLeftCLI(ctx context.Context, dir string) error {
 	return nil
 }
 
+// notedPID is the process id of the CLI that runs for the checkout whose files are in dir, or ran when its caller was
+// killed. It is 0, which no process has, where none is noted, or not in full.
+func notedPID(dir string) (int, error) {
+	content, err := os.ReadFile(filepath.Join(dir, pidFile))
+	if errors.Is(err, os.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("read the process id of an earlier run: %w", err)
+	}
+	if pid, err := strconv.Atoi(strings.TrimSpace(string(content))); err == nil {
+		return pid, nil
+	}
+	return 0, nil
+}
+
 // runs says whether the process is alive and still runs bin: process ids are used again.
-func runs(pid, bin string) bool {
-	target, err := os.Readlink(filepath.Join("/proc", pid, "exe"))
+func runs(pid int, bin string) bool {
+	target, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
 	if err != nil {
 		return false
 	}

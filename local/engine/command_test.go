@@ -113,7 +113,14 @@ func TestEndLeftCLI(t *testing.T) {
 		t.Helper()
 		cmd := exec.CommandContext(t.Context(), "sh", "-c", script)
 		cmd.Env = append(os.Environ(), "PULUMI_HOME="+home)
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
 		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := out.Read(make([]byte, 1)); err != nil { // its trap, if it has one, is set
 			t.Fatal(err)
 		}
 		ended = make(chan struct{})
@@ -123,7 +130,7 @@ func TestEndLeftCLI(t *testing.T) {
 		}
 		return ended
 	}
-	for _, script := range []string{"while :; do sleep 0.05; done", "trap '' INT; while :; do sleep 0.05; done"} {
+	for _, script := range []string{"echo; while :; do sleep 0.05; done", "trap '' INT; echo; while :; do sleep 0.05; done"} {
 		ended := start(script, filepath.Join(dir, "home"))
 		if err := endLeftCLI(t.Context(), dir); err != nil {
 			t.Fatal(err)
@@ -134,7 +141,7 @@ func TestEndLeftCLI(t *testing.T) {
 			t.Errorf("%s goes on", script)
 		}
 	}
-	other := start("sleep 60", filepath.Join(dir+"-other", "home"))
+	other := start("echo; sleep 60", filepath.Join(dir+"-other", "home"))
 	if err := endLeftCLI(t.Context(), dir); err != nil {
 		t.Fatal(err)
 	}
