@@ -101,6 +101,7 @@ func (c container) serve(t *testing.T, commit string) {
 	if code := run(t, ".", "docker", "inspect", "--format", "{{.State.ExitCode}}", id); code == "137" {
 		t.Errorf("%s did not end on SIGTERM and was killed:\n%s", c.Name, quietly("docker", "logs", id))
 	}
+	run(t, ".", "docker", "rm", id) // else its image could not go with the registry
 }
 
 // keepsAlive holds that the server was started to keep idle connections as long as the task definition says: uvicorn by an
