@@ -1,0 +1,137 @@
+// Package balancer is the data plane of an Application Load Balancer: real listeners on loopback, which route real
+// requests to registered targets and check their health. What it carries out is what is registered in ELBv2. Where a
+// docstring names a page, it is one of the user guide "Application Load Balancers" of Elastic Load Balancing.
+package balancer
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+)
+
+// Config is a snapshot of what is registered in ELBv2, but for the targets, which come by Register.
+type Config struct {
+	Balancers []LoadBalancer
+	Groups    []TargetGroup
+}
+
+// LoadBalancer is a load balancer with its attributes and listeners.
+type LoadBalancer struct {
+	types.LoadBalancer
+	Attributes map[string]string
+	Listeners  []Listener
+}
+
+// Listener is a listener with its rules. The default rule may be among them; what counts is Listener.DefaultActions.
+type Listener struct {
+	types.Listener
+	Rules []types.Rule
+}
+
+// TargetGroup is a target group with its attributes.
+type TargetGroup struct {
+	types.TargetGroup
+	Attributes map[string]string
+}
+
+// Read reads all that is registered. What is removed while it reads makes it fail; read again then.
+func Read(ctx context.Context, api *elb.Client) (Config, error) {
+	var config Config
+	for pages := elb.NewDescribeLoadBalancersPaginator(api, nil); pages.HasMorePages(); {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return Config{}, fmt.Errorf("list the load balancers: %w", err)
+		}
+		for _, found := range page.LoadBalancers {
+			balancer, err := readBalancer(ctx, api, found)
+			if err != nil {
+				return Config{}, fmt.Errorf("read load balancer %s: %w", aws.ToString(found.LoadBalancerName), err)
+			}
+			config.Balancers = append(config.Balancers, balancer)
+		}
+	}
+	for pages := elb.NewDescribeTargetGroupsPaginator(api, nil); pages.HasMorePages(); {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return Config{}, fmt.Errorf("list the target groups: %w", err)
+		}
+		for _, found := range page.TargetGroups {
+			answer, err := api.DescribeTargetGroupAttributes(ctx,
+				&elb.DescribeTargetGroupAttributesInput{TargetGroupArn: found.TargetGroupArn})
+			if err != nil {
+				return Config{}, fmt.Errorf("read the attributes of target group %s: %w", aws.ToString(found.TargetGroupName), err)
+			}
+			group := TargetGroup{TargetGroup: found, Attributes: map[string]string{}}
+			for _, attribute := range answer.Attributes {
+				group.Attributes[aws.ToString(attribute.Key)] = aws.ToString(attribute.Value)
+			}
+			config.Groups = append(config.Groups, group)
+		}
+	}
+	return config, nil
+}
+
+func readBalancer(ctx context.Context, api *elb.Client, found types.LoadBalancer) (LoadBalancer, error) {
+	balancer := LoadBalancer{LoadBalancer: found, Attributes: map[string]string{}}
+	answer, err := api.DescribeLoadBalancerAttributes(ctx,
+		&elb.DescribeLoadBalancerAttributesInput{LoadBalancerArn: found.LoadBalancerArn})
+	if err != nil {
+		return LoadBalancer{}, fmt.Errorf("read its attributes: %w", err)
+	}
+	for _, attribute := range answer.Attributes {
+		balancer.Attributes[aws.ToString(attribute.Key)] = aws.ToString(attribute.Value)
+	}
+	pages := elb.NewDescribeListenersPaginator(api, &elb.DescribeListenersInput{LoadBalancerArn: found.LoadBalancerArn})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return LoadBalancer{}, fmt.Errorf("list its listeners: %w", err)
+		}
+		for _, found := range page.Listeners {
+			listener := Listener{Listener: found}
+			rules := elb.NewDescribeRulesPaginator(api, &elb.DescribeRulesInput{ListenerArn: found.ListenerArn})
+			for rules.HasMorePages() {
+				page, err := rules.NextPage(ctx)
+				if err != nil {
+					return LoadBalancer{}, fmt.Errorf("list the rules of its listener on port %d: %w", aws.ToInt32(found.Port), err)
+				}
+				listener.Rules = append(listener.Rules, page.Rules...)
+			}
+			balancer.Listeners = append(balancer.Listeners, listener)
+		}
+	}
+	return balancer, nil
+}
+
+// seconds reads an attribute that is a number of seconds.
+func seconds(attributes map[string]string, key string, standard time.Duration) (time.Duration, error) {
+	value, ok := attributes[key]
+	if !ok {
+		return standard, nil
+	}
+	number, err := strconv.Atoi(value)
+	if err != nil || number < 0 {
+		return 0, fmt.Errorf("attribute %s is %q; make it a number of seconds", key, value)
+	}
+	return time.Duration(number) * time.Second, nil
+}
+
+// fixed is an attribute of which one value only is carried out.
+type fixed struct{ key, value string }
+
+// differing names the attributes that ask for what is not there.
+func differing(attributes map[string]string, standards []fixed) []error {
+	var problems []error
+	for _, standard := range standards {
+		if value, ok := attributes[standard.key]; ok && value != standard.value {
+			problems = append(problems, fmt.Errorf("attribute %s is %q, which this balancer does not carry out: it goes by %q",
+				standard.key, value, standard.value))
+		}
+	}
+	return problems
+}
