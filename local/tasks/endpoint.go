@@ -1,0 +1,288 @@
+package tasks
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"golang.org/x/net/netutil"
+
+	"slipway/local/awsapi"
+)
+
+// In a task's network namespace the pause container listens on Fargate's link-local address, and forwards to these Unix
+// sockets. So the host listens on no address that a container could reach.
+const (
+	linkLocal      = "http://169.254.170.2"
+	metadataSocket = "metadata" // port 80
+	apiSocket      = "api"      // port 4566: AWS's API, which AWS_ENDPOINT_URL names
+	maxConnections = 256        // of a task and socket, at one time
+
+	credentialsLife = 6 * time.Hour
+)
+
+// endpoint serves one task's sockets.
+type endpoint struct {
+	task   *Task
+	dir    string
+	server *http.Server
+	api    net.Listener
+	ctx    context.Context
+	cancel context.CancelFunc
+	group  sync.WaitGroup
+}
+
+func (t *Task) listen() (*endpoint, error) {
+	e := &endpoint{task: t, dir: filepath.Join(t.runner.sockets, t.shortID())}
+	e.ctx, e.cancel = context.WithCancel(t.runner.ctx)
+	if err := os.Mkdir(e.dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make a folder for the task's sockets: %w", err)
+	}
+	metadata, err := net.Listen("unix", filepath.Join(e.dir, metadataSocket)) //nolint:noctx // closed with the server
+	if err != nil {
+		return nil, fmt.Errorf("listen for metadata: %w", err)
+	}
+	api, err := net.Listen("unix", filepath.Join(e.dir, apiSocket)) //nolint:noctx // closed with the endpoint
+	if err != nil {
+		_ = metadata.Close()
+		return nil, fmt.Errorf("listen for calls of AWS's API: %w", err)
+	}
+	e.server = &http.Server{Handler: e.routes(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute}
+	e.api = netutil.LimitListener(api, maxConnections)
+	e.group.Go(func() { _ = e.server.Serve(netutil.LimitListener(metadata, maxConnections)) })
+	e.group.Go(e.forward)
+	return e, nil
+}
+
+func (e *endpoint) close() error {
+	e.cancel()
+	err := errors.Join(e.server.Close(), e.api.Close())
+	e.group.Wait()
+	return errors.Join(err, os.RemoveAll(e.dir))
+}
+
+// forward passes each connection on to AWS's API as it is.
+func (e *endpoint) forward() {
+	for {
+		from, err := e.api.Accept()
+		if err != nil {
+			return // closed
+		}
+		e.group.Go(func() {
+			defer func() { _ = from.Close() }()
+			to, err := new(net.Dialer).DialContext(e.ctx, "tcp", e.task.runner.opts.API)
+			if err != nil {
+				return // the task sees a closed connection, as of a service that is down
+			}
+			defer func() { _ = to.Close() }()
+			defer context.AfterFunc(e.ctx, func() { _ = errors.Join(from.Close(), to.Close()) })()
+			answered := make(chan struct{})
+			go func() {
+				defer close(answered)
+				_, _ = io.Copy(from, to)
+				_ = from.Close() // ends the other way, too
+			}()
+			_, _ = io.Copy(to, from)
+			if half, ok := to.(*net.TCPConn); ok {
+				_ = half.CloseWrite()
+			}
+			<-answered
+		})
+	}
+}
+
+// routes are the paths of the "Amazon ECS task metadata endpoint version 4 for tasks on Fargate" and the container
+// credentials' (AWS SDKs and tools reference guide, "Container credential provider").
+func (e *endpoint) routes() http.Handler {
+	mux := http.NewServeMux()
+	for _, version := range []string{"v3", "v4"} {
+		of := func(pattern string, answer func(context.Context, *taskContainer) (any, error)) {
+			mux.HandleFunc("GET /"+version+"/{id}"+pattern, func(w http.ResponseWriter, r *http.Request) {
+				c := e.task.byRuntimeID(r.PathValue("id"))
+				if c == nil {
+					reply(
+						w,
+						http.StatusNotFound,
+						"V4 container metadata handler: unable to get container ID from request",
+					)
+					return
+				}
+				body, err := answer(r.Context(), c)
+				if err != nil {
+					reply(w, http.StatusInternalServerError, "Unable to get container stats: "+err.Error())
+					return
+				}
+				reply(w, http.StatusOK, body)
+			})
+		}
+		of("", func(_ context.Context, c *taskContainer) (any, error) { return e.task.metadataOf(c), nil })
+		of("/task", func(context.Context, *taskContainer) (any, error) { return e.task.metadata(), nil })
+		of("/stats", func(ctx context.Context, c *taskContainer) (any, error) { return c.stats(ctx) })
+		of("/task/stats", func(ctx context.Context, _ *taskContainer) (any, error) {
+			all := map[string]any{}
+			for _, c := range e.task.containers {
+				stats, err := c.stats(ctx)
+				if err != nil {
+					return nil, err
+				}
+				all[c.runtimeID] = stats
+			}
+			return all, nil
+		})
+	}
+	mux.HandleFunc("GET /v2/credentials/{id}", e.credentials)
+	return mux
+}
+
+func reply(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(body)
+}
+
+func (e *endpoint) credentials(w http.ResponseWriter, r *http.Request) {
+	if r.PathValue("id") != e.task.credentialsID || e.task.spec.Definition.TaskRoleArn == nil {
+		reply(w, http.StatusBadRequest, map[string]any{
+			"code": "InvalidIdInRequest", "message": "CredentialsV2Request: ID not found",
+			"HTTPErrorCode": http.StatusBadRequest,
+		})
+		return
+	}
+	found, err := awsapi.Config("").Credentials.Retrieve(r.Context())
+	if err != nil {
+		reply(w, http.StatusInternalServerError, err.Error())
+		return
+	}
+	reply(w, http.StatusOK, map[string]string{
+		"RoleArn":     *e.task.spec.Definition.TaskRoleArn,
+		"AccessKeyId": found.AccessKeyID, "SecretAccessKey": found.SecretAccessKey,
+		"Token": found.SessionToken, "Expiration": now().Add(credentialsLife).Format(time.RFC3339),
+	})
+}
+
+// The answers' form is that of "Amazon ECS task metadata v4 JSON response for tasks on Fargate"; field for field what
+// aws/amazon-ecs-agent writes (ecs-agent/tmds/handlers/v4/state/response.go).
+type (
+	taskMetadata struct {
+		Cluster, TaskARN, Family, Revision, DesiredStatus, KnownStatus string
+
+		Limits           limits
+		PullStartedAt    *time.Time `json:",omitempty"`
+		PullStoppedAt    *time.Time `json:",omitempty"`
+		AvailabilityZone string
+		LaunchType       string
+		Containers       []containerMetadata
+	}
+	containerMetadata struct {
+		DockerID   string `json:"DockerId"`
+		Name       string
+		DockerName string
+		Image      string
+		ImageID    string
+		Labels     map[string]string
+
+		DesiredStatus, KnownStatus string
+
+		ExitCode     *int32 `json:",omitempty"`
+		Limits       limits
+		CreatedAt    *time.Time      `json:",omitempty"`
+		StartedAt    *time.Time      `json:",omitempty"`
+		FinishedAt   *time.Time      `json:",omitempty"`
+		Health       *healthMetadata `json:",omitempty"`
+		Type         string
+		LogDriver    string            `json:",omitempty"`
+		LogOptions   map[string]string `json:",omitempty"`
+		ContainerARN string
+		Networks     []networkMetadata
+	}
+	healthMetadata struct {
+		Status string `json:"status"`
+	}
+	limits struct {
+		CPU    float64 // of a task in vCPUs, of a container in units
+		Memory int     // MiB
+	}
+	networkMetadata struct {
+		NetworkMode              string
+		IPv4Addresses            []netip.Addr
+		AttachmentIndex          int
+		MACAddress               string
+		IPv4SubnetCIDRBlock      string
+		PrivateDNSName           string
+		SubnetGatewayIPv4Address string `json:"SubnetGatewayIpv4Address"`
+	}
+)
+
+func (t *Task) metadata() taskMetadata {
+	units, _ := strconv.ParseFloat(aws.ToString(t.spec.Definition.Cpu), 64)
+	memory, _ := strconv.Atoi(aws.ToString(t.spec.Definition.Memory))
+	t.mu.Lock()
+	m := taskMetadata{
+		Cluster: t.spec.Cluster, TaskARN: t.spec.ARN, Family: aws.ToString(t.spec.Definition.Family),
+		Revision:      strconv.Itoa(int(t.spec.Definition.Revision)),
+		DesiredStatus: t.desired(), KnownStatus: t.status,
+		Limits:        limits{CPU: units / unitsPerCPU, Memory: memory},
+		PullStartedAt: t.pullStarted, PullStoppedAt: t.pullStopped,
+		AvailabilityZone: availabilityZone, LaunchType: "FARGATE",
+	}
+	t.mu.Unlock()
+	for _, c := range t.containers {
+		m.Containers = append(m.Containers, t.metadataOf(c))
+	}
+	return m
+}
+
+func (t *Task) metadataOf(c *taskContainer) containerMetadata {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	d := c.definition
+	m := containerMetadata{
+		DockerID: c.runtimeID, Name: aws.ToString(d.Name), DockerName: t.containerName(aws.ToString(d.Name)),
+		Image: aws.ToString(d.Image), ImageID: c.imageID, Labels: t.ecsLabels(aws.ToString(d.Name)),
+		DesiredStatus: t.desired(), KnownStatus: c.status, ExitCode: c.exitCode,
+		Limits: limits{
+			CPU:    float64(d.Cpu),
+			Memory: int(aws.ToInt32(d.Memory)),
+		}, CreatedAt: c.createdAt, StartedAt: c.startedAt,
+		FinishedAt: c.finishedAt, Type: "NORMAL", ContainerARN: c.arn,
+		Networks: []networkMetadata{{
+			NetworkMode: "awsvpc", IPv4Addresses: []netip.Addr{t.ip}, MACAddress: t.mac,
+			IPv4SubnetCIDRBlock: t.runner.subnet.String(), PrivateDNSName: hostname(t.ip),
+			SubnetGatewayIPv4Address: netip.PrefixFrom(t.runner.gateway, t.runner.subnet.Bits()).String(),
+		}},
+	}
+	if d.HealthCheck != nil {
+		m.Health = &healthMetadata{Status: string(c.health)}
+	}
+	if d.LogConfiguration != nil {
+		m.LogDriver, m.LogOptions = string(d.LogConfiguration.LogDriver), d.LogConfiguration.Options
+	}
+	return m
+}
+
+// stats are what the Docker Engine says of a container now; nothing of one that does not run.
+func (c *taskContainer) stats(ctx context.Context) (json.RawMessage, error) {
+	c.task.mu.Lock()
+	id, running := c.id, c.status == statusRunning
+	c.task.mu.Unlock()
+	if !running {
+		return json.RawMessage("null"), nil
+	}
+	found, err := c.task.runner.opts.Docker.ContainerStatsOneShot(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = found.Body.Close() }()
+	return io.ReadAll(found.Body)
+}
