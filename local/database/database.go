@@ -1,0 +1,366 @@
+// Package database is the data plane of RDS for PostgreSQL in the embedded cloud: each DB instance is a real PostgreSQL
+// server in a container of its own, set up as RDS sets one up.
+package database
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/containerd/errdefs"
+	"github.com/docker/docker/client"
+)
+
+// What a DB instance's status can be, of RDS's words for it (Amazon RDS User Guide, "Viewing Amazon RDS DB instance
+// status").
+const (
+	Creating    = "creating"
+	Available   = "available"
+	StorageFull = "storage-full"
+	Stopped     = "stopped"
+	Rebooting   = "rebooting"
+	Deleting    = "deleting"
+	Failed      = "failed"
+)
+
+const (
+	createTimeout  = 2 * time.Minute  // of Create, once there is an image
+	statusTimeout  = 5 * time.Second  // of a look at the server
+	cleanupTimeout = 30 * time.Second // of what is carried out even after a caller's context has ended
+)
+
+var errClosed = errors.New("the cloud's servers are closed; start the cloud again")
+
+// Instance describes a DB instance. Its words are CreateDBInstance's where there is one.
+type Instance struct {
+	ID         string // DBInstanceIdentifier
+	Host       string // address of the endpoint, as clients on the Docker network look it up
+	Port       int
+	Database   string // DBName; empty for none beside postgres
+	User       string // MasterUsername
+	Major      string // major version of the engine, such as 17
+	ForceTLS   bool   // parameter rds.force_ssl: connections without TLS are refused
+	StorageMiB int    // AllocatedStorage, in memory of this machine, without the write-ahead log; 0 for 512, and 64 at least
+}
+
+// Options are what New needs.
+type Options struct {
+	Docker       client.APIClient
+	Cloud, Owner string // labels slipway.cloud and slipway.owner of every container
+	Network      string // name of the Docker network that clients are on; it must exist
+	// Image returns the name of an image of PostgreSQL of a major version, as tools.Cache.PostgresImage does.
+	Image func(ctx context.Context, major string) (string, error)
+	Log   io.Writer // where each instance's coming and failing is told, a line at a time
+}
+
+// Servers are the DB instances of one cloud. All methods can be called at the same time.
+type Servers struct {
+	opts      Options
+	authority authority
+	ended     sync.WaitGroup // every goroutine
+
+	mu      sync.Mutex
+	closed  bool
+	servers map[string]*server
+}
+
+// server is one DB instance.
+type server struct {
+	Instance
+	admin     string             // password of rdsadmin
+	container string             // its id; empty until it is made
+	cancel    context.CancelFunc // ends Create
+	operation turn               // of what changes the server, one at a time
+	gate      turn               // of what starts a process in the container, and of the time for which it is paused
+	state     string             // guarded by Servers.mu, as is container
+	stopSlow  func()             // guarded by operation
+}
+
+// New returns Servers without any instance, with a certificate authority of their own.
+func New(opts Options) (*Servers, error) {
+	authority, err := newAuthority()
+	if err != nil {
+		return nil, err
+	}
+	return &Servers{opts: opts, authority: authority, servers: map[string]*server{}}, nil
+}
+
+// CertificateAuthority is the certificate, in PEM, of what signs the servers' certificates. It is not Amazon's: clients
+// that check the server (sslmode verify-ca and verify-full) with Amazon's bundle refuse it, those that only ask for TLS
+// (require) do not (Amazon RDS User Guide, "Using SSL with a PostgreSQL DB instance").
+func (s *Servers) CertificateAuthority() []byte { return s.authority.pem }
+
+// Create starts a DB instance and returns once it accepts connections over TLS as its master user with this password,
+// which must be of printable ASCII characters, as RDS asks. Where that fails, the status stays failed until Delete.
+// Errors: the id is taken; the description is wrong; the image or the container cannot be made; PostgreSQL does not
+// start, with the end of its log.
+func (s *Servers) Create(ctx context.Context, instance Instance, password string) error {
+	if instance.StorageMiB == 0 {
+		instance.StorageMiB = 512
+	}
+	if err := check(instance); err != nil {
+		return err
+	}
+	verifier, err := scramVerifier(password)
+	if err != nil {
+		return fmt.Errorf("take the master password of DB instance %s: %w", instance.ID, err)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	server := &server{
+		Instance: instance, admin: rand.Text(), cancel: cancel, state: Creating,
+		operation: newTurn(), gate: newTurn(), stopSlow: func() {},
+	}
+	if err := server.operation.take(ctx); err != nil {
+		return err
+	}
+	defer server.operation.give()
+	if err := s.add(server); err != nil {
+		return err
+	}
+	start := time.Now()
+	if err := s.create(ctx, server, password, verifier); err != nil {
+		err = fmt.Errorf("create DB instance %s: %w", instance.ID, errors.Join(err, s.remove(ctx, server)))
+		s.set(server, Failed)
+		s.tell(server, "%v", err)
+		return err
+	}
+	s.set(server, Available)
+	s.tell(server, "PostgreSQL %s is available after %.1f s", instance.Major, time.Since(start).Seconds())
+	return nil
+}
+
+func check(instance Instance) error {
+	switch {
+	case instance.ID == "" || instance.Host == "" || instance.User == "":
+		return fmt.Errorf("a DB instance needs an identifier, a host and a master user; got %+v", instance)
+	case instance.Port < 1150 || instance.Port > 65535:
+		// The bounds are those of CreateDBInstance's parameter Port.
+		return fmt.Errorf("port %d of DB instance %s: give one from 1150 to 65535", instance.Port, instance.ID)
+	case instance.StorageMiB < 64:
+		return fmt.Errorf("%d MiB of storage of DB instance %s are too few for PostgreSQL; give 64 or more", instance.StorageMiB, instance.ID)
+	}
+	return nil
+}
+
+func (s *Servers) add(server *server) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return fmt.Errorf("create DB instance %s: %w", server.ID, errClosed)
+	}
+	if s.servers[server.ID] != nil {
+		return fmt.Errorf("DB instance %s exists already; delete it first", server.ID)
+	}
+	s.servers[server.ID] = server
+	return nil
+}
+
+// Status is RDS's word for the state of an instance, or nothing for one that is not there. It looks at the server
+// itself where it should be available: rebooting is one that ended by itself and starts again, storage-full one whose
+// volume has less than 1 MiB left, and failed one whose container has gone.
+func (s *Servers) Status(id string) string {
+	s.mu.Lock()
+	server := s.servers[id]
+	if server == nil {
+		s.mu.Unlock()
+		return ""
+	}
+	state := server.state
+	s.mu.Unlock()
+	if state != Available {
+		return state
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), statusTimeout)
+	defer cancel()
+	out, err := s.run(ctx, server, nil, statusScript)
+	if err != nil {
+		container, err := s.containerOf(server)
+		if err != nil {
+			return Failed
+		}
+		found, err := s.opts.Docker.ContainerInspect(ctx, container)
+		if errdefs.IsNotFound(err) || err == nil && !found.State.Running {
+			return Failed
+		}
+		return state // the engine does not answer: that is not the server's state
+	}
+	var word string
+	var free int64
+	if _, err := fmt.Sscan(out, &word, &free); err != nil || word != "ready" {
+		return Rebooting
+	}
+	if free < 1<<20 {
+		return StorageFull
+	}
+	return Available
+}
+
+// SetPassword gives the master user another password, of printable ASCII characters. Sessions live on; new ones need
+// the new one (Amazon RDS User Guide, "Modifying an Amazon RDS DB instance", setting "New master password").
+func (s *Servers) SetPassword(ctx context.Context, id, password string) error {
+	verifier, err := scramVerifier(password)
+	if err != nil {
+		return fmt.Errorf("take the master password of DB instance %s: %w", id, err)
+	}
+	return s.operate(ctx, id, "set the master password of", func(server *server) error {
+		return s.asAdmin(ctx, server, "postgres", "ALTER ROLE "+identifier(server.User)+" PASSWORD '"+verifier+"'")
+	})
+}
+
+// Delete ends an instance, in whatever state, and all that it held. It fails if there is none, or its container cannot
+// be removed; then it can be tried again.
+func (s *Servers) Delete(ctx context.Context, id string) error {
+	s.mu.Lock()
+	if found := s.servers[id]; found != nil {
+		found.state = Deleting
+		found.cancel()
+	}
+	s.mu.Unlock()
+	return s.operate(ctx, id, "delete", func(server *server) error {
+		if err := s.remove(ctx, server); err != nil {
+			return err
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.servers, id)
+		return nil
+	})
+}
+
+// Close deletes all instances and waits until nothing of them runs. No instance can be created any more.
+func (s *Servers) Close(ctx context.Context) error {
+	s.mu.Lock()
+	s.closed = true
+	var ids []string
+	for id := range s.servers {
+		ids = append(ids, id)
+	}
+	s.mu.Unlock()
+	var problems []error
+	for _, id := range ids {
+		problems = append(problems, s.Delete(ctx, id))
+	}
+	ended := make(chan struct{})
+	go func() {
+		s.ended.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+	case <-ctx.Done():
+		problems = append(problems, ctx.Err())
+	}
+	return errors.Join(problems...)
+}
+
+// Query carries out SQL in the instance's database as the superuser rdsadmin, from inside the container, and returns
+// the rows as psql's unaligned output has them: columns parted by |, a line for each row, nothing for NULL. It is for
+// tests and operators. Errors of PostgreSQL are of type *pgconn.PgError.
+func (s *Servers) Query(ctx context.Context, id, sql string) (string, error) {
+	server, err := s.find(id)
+	if err != nil {
+		return "", err
+	}
+	conn, err := s.connect(ctx, server, admin, server.admin, server.database())
+	if err != nil {
+		return "", fmt.Errorf("query DB instance %s: %w", id, err)
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	results, err := conn.Exec(ctx, sql).ReadAll()
+	if err != nil {
+		return "", fmt.Errorf("query DB instance %s: %w", id, err)
+	}
+	var out strings.Builder
+	for _, result := range results {
+		for _, row := range result.Rows {
+			for i, column := range row {
+				if i > 0 {
+					_ = out.WriteByte('|')
+				}
+				_, _ = out.Write(column)
+			}
+			_ = out.WriteByte('\n')
+		}
+	}
+	return out.String(), nil
+}
+
+func (i Instance) database() string {
+	if i.Database == "" {
+		return "postgres"
+	}
+	return i.Database
+}
+
+func (s *Servers) find(id string) (*server, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if server := s.servers[id]; server != nil {
+		return server, nil
+	}
+	return nil, fmt.Errorf("there is no DB instance %s; create it first", id)
+}
+
+// operate does something to an instance while nobody else does.
+func (s *Servers) operate(ctx context.Context, id, what string, do func(*server) error) error {
+	server, err := s.find(id)
+	if err != nil {
+		return err
+	}
+	if err := server.operation.take(ctx); err != nil {
+		return fmt.Errorf("%s DB instance %s: %w", what, id, err)
+	}
+	defer server.operation.give()
+	if again, err := s.find(id); err != nil || again != server {
+		return fmt.Errorf("%s DB instance %s: it was deleted meanwhile", what, id)
+	}
+	if err := do(server); err != nil {
+		return fmt.Errorf("%s DB instance %s: %w", what, id, err)
+	}
+	return nil
+}
+
+// set notes a state; deleting is the last one.
+func (s *Servers) set(server *server, state string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if server.state != Deleting {
+		server.state = state
+	}
+}
+
+// start runs f in a goroutine that Close waits for, unless it is too late for that.
+func (s *Servers) start(f func()) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closed {
+		s.ended.Go(f)
+	}
+	return !s.closed
+}
+
+func (s *Servers) tell(server *server, format string, args ...any) {
+	_, _ = fmt.Fprintf(s.opts.Log, "rds: DB instance "+server.ID+": "+format+"\n", args...)
+}
+
+// turn is held by one at a time; it is given in the order in which it was asked for.
+type turn chan struct{}
+
+func newTurn() turn { return make(turn, 1) }
+
+func (t turn) take(ctx context.Context) error {
+	select {
+	case t <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (t turn) give() { <-t }
