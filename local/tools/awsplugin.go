@@ -2,6 +2,7 @@ package tools
 
 import (
 	"context"
+	_ "embed" // what is cut and changed is part of the plugin's key
 	"encoding/json"
 	"fmt"
 	"os"
@@ -10,6 +11,9 @@ import (
 	"runtime"
 	"strings"
 )
+
+//go:embed trim.go
+var trimSource string
 
 // AWSPlugin returns a folder with the executable pulumi-resource-aws in the version that the program's SDK asks for: the
 // official one where it is installed, else one built from Go modules; see awsplugin/README.md.
@@ -22,7 +26,7 @@ func (c Cache) AWSPlugin(ctx context.Context, local string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	key := Key(sources, strings.Join(awsServices, " "), runtime.Version())
+	key := Key(sources, trimSource, runtime.Version())
 	return c.Make(ctx, "pulumi-resource-aws", key, func(ctx context.Context, dir string) error {
 		return buildAWSPlugin(ctx, source, dir)
 	})

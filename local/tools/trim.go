@@ -45,7 +45,55 @@ func trimProvider(from, to string) error {
 	if err != nil {
 		return err
 	}
-	return rewrite(filepath.Join(to, clientsFile), func(file *ast.File) { keepClients(file, used) })
+	if err := rewrite(filepath.Join(to, clientsFile), func(file *ast.File) { keepClients(file, used) }); err != nil {
+		return err
+	}
+	if err := judgeAsVersion5(filepath.Join(to, "internal/service/ecs/service.go")); err != nil {
+		return err
+	}
+	return shortenWaits(to)
+}
+
+// judgeAsVersion5 has the provider take a service for stable as its versions 5.x do, which the program's SDK is made from:
+// one deployment, and as many tasks running as are desired. Later versions ask for the outcome of the service deployment as
+// well. A rolled-back release is therefore a success here, as it is for whoever runs the program.
+func judgeAsVersion5(file string) error {
+	const asks = "isNewPrimaryDeployment = createdAtUTC.After(operationTime)"
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	if count := bytes.Count(content, []byte(asks)); count != 1 {
+		return fmt.Errorf("%s asks for service deployments at %d places, not one: the provider is not the one that this was written for", file, count)
+	}
+	never := bytes.Replace(content, []byte(asks), []byte("isNewPrimaryDeployment = false && createdAtUTC.After(operationTime)"), 1)
+	return os.WriteFile(file, never, 0o600)
+}
+
+// fixedWait is a wait for AWS that the provider has in its source: before the first look at a new resource, and between two.
+var fixedWait = regexp.MustCompile(`\b(Delay|MinTimeout|PollInterval):(\s+)\d+ \* time\.(?:Second|Minute),`)
+
+// shortenWaits makes the provider look after a second where it would look after up to a minute: what AWS needs minutes for is
+// there at once, or in seconds.
+func shortenWaits(provider string) error {
+	for _, service := range awsServices {
+		files, err := filepath.Glob(filepath.Join(provider, "internal/service", service, "*.go"))
+		if err != nil {
+			return err
+		}
+		for _, name := range files {
+			content, err := os.ReadFile(name)
+			if err != nil {
+				return err
+			}
+			if short := fixedWait.ReplaceAll(content, []byte("${1}:${2}1 * time.Second,")); !bytes.Equal(short, content) {
+				if err := os.WriteFile(name, short, 0o600); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // copyGo copies what compiles: Go files that are no tests, what they embed, and the module's own files.

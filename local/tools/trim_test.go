@@ -50,6 +50,15 @@ func (c *AWSClient) Region(ctx context.Context) string                         {
 import "github.com/hashicorp/terraform-provider-aws/internal/service/autoscaling"
 
 func f(ctx, c any) { c.ECSClient(ctx); autoscaling.G(ctx, c) }
+
+func stable(createdAtUTC, operationTime time.Time) {
+	isNewPrimaryDeployment = createdAtUTC.After(operationTime)
+	wait(Conf{
+		Delay:      10 * time.Second,
+		MinTimeout: 1 * time.Minute,
+		Timeout:    10 * time.Minute,
+	})
+}
 `,
 		"internal/service/autoscaling/group.go": "package autoscaling\n\nfunc G(ctx, c any) { c.AutoScalingClient(ctx) }\n",
 		"internal/service/zoo/zoo.go":           "package zoo\n\nfunc f(ctx, c any) { c.ZooClient(ctx) }\n",
@@ -93,10 +102,35 @@ func TestTrimProvider(t *testing.T) {
 	if strings.Contains(strings.ToLower(clients), "zoo") {
 		t.Errorf("what nobody needs is there:\n%s", clients)
 	}
+	ecs := read("internal/service/ecs/service.go")
+	for _, want := range []string{
+		"isNewPrimaryDeployment = false && createdAtUTC.After(operationTime)",
+		"Delay:      1 * time.Second,", "MinTimeout: 1 * time.Second,", "Timeout:    10 * time.Minute,",
+	} {
+		if !strings.Contains(ecs, want) {
+			t.Errorf("the service of ECS has no %q:\n%s", want, ecs)
+		}
+	}
 	for _, gone := range []string{"internal/service/ecs/service_test.go", "internal/service/ecs/README.md", "website"} {
 		if _, err := os.Stat(filepath.Join(to, gone)); err == nil {
 			t.Errorf("%s was copied", gone)
 		}
+	}
+}
+
+// TestTrimUnknownRule holds that a provider that decides about services elsewhere is refused, and not built with its own rule.
+func TestTrimUnknownRule(t *testing.T) {
+	dir := provider(t)
+	file := filepath.Join(dir, "internal/service/ecs/service.go")
+	if err := os.Chmod(file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte("package ecs\n\nfunc f(ctx, c any) { c.ECSClient(ctx) }\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	err := trimProvider(dir, filepath.Join(t.TempDir(), "trimmed"))
+	if err == nil || !strings.Contains(err.Error(), "asks for service deployments at 0 places") {
+		t.Errorf("got %v", err)
 	}
 }
 
