@@ -29,7 +29,7 @@ endif
 stop: $(LOCAL) ## stop the embedded cloud as it is; the next `up` begins with an empty one
 	@$(LOCAL) stop
 
-bench: $(LOCAL) ## print figures: compile time and memory, preview, up, image builds
+bench: $(LOCAL) ## print figures: preview, up, rolling updates, image builds, compile time and memory
 	@$(LOCAL) bench
 
 .PHONY: $(LOCAL)
@@ -48,8 +48,9 @@ test-infra: ## unit tests of the program
 test-local: ## tests of the embedded cloud's parts
 	cd local && $(GO_TEST) -timeout 20m $$(go list ./... | grep -v /e2e)
 
-test-embedded: $(LOCAL) ## the program in the embedded cloud: up, up again, a new commit, kills, down
-	cd local && SLIPWAY_LOCAL=$(LOCAL) go test -count=1 -v -timeout 60m ./e2e
+test-embedded: $(LOCAL) ## the program in the embedded cloud: up, a page in a browser, releases under load, kills, down
+	@mkdir -p out
+	cd local && SLIPWAY_LOCAL=$(LOCAL) go test -count=1 -v -timeout 60m -artifacts -outputdir $(CURDIR)/out ./e2e
 
 test-backend: ## the backend's tests, against a real PostgreSQL
 	cd backend && $(MAKE) --no-print-directory -f ../Makefile .backend
@@ -76,4 +77,4 @@ golden: ## draw the golden graphs of staging and production again, to be read be
 
 clean: ## stop the embedded cloud and delete everything that was cached
 	-@[ ! -x $(LOCAL) ] || $(LOCAL) stop
-	rm -rf $(SLIPWAY_CACHE) bin
+	rm -rf $(SLIPWAY_CACHE) bin out

@@ -67,7 +67,9 @@ def connect(settings: Settings, credentials: Credentials) -> psycopg.Connection[
 
 
 def _open(settings: Settings, user: str, password: str) -> psycopg.Connection[Any]:
-    certificate = {"sslrootcert": settings.sslrootcert} if settings.sslrootcert else {}
+    # Given a file of authorities, libpq checks the server even where only encryption was asked for.
+    checks = settings.sslrootcert and settings.sslmode.startswith("verify")
+    certificate = {"sslrootcert": settings.sslrootcert} if checks else {}
     return psycopg.connect(
         host=settings.host,
         port=settings.port,

@@ -125,6 +125,9 @@ func (b *serviceBuilder) tags() pulumi.StringMap {
 func (b *serviceBuilder) taskDefinition(logs *cloudwatch.LogGroup, execution, task *iam.Role) (*ecs.TaskDefinition, error) {
 	row, stack := b.args.Row, b.args.Stack
 	db := b.args.Database
+	if !row.Database { // or the service would wait for a database that it does not use
+		db = DatabaseInputs{}
+	}
 	scratch := row.Exec && row.ReadOnlyRoot
 	// The one place where values become JSON: all that is known only after other resources exist meets here.
 	containers := pulumi.All(b.args.Image, logs.Name, orEmpty(db.Host), orEmpty(db.SecretARN)).ApplyT(

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"slipway/infra/config"
+	"slipway/local/coldstart"
 	"slipway/local/dockerplugin"
 	"slipway/local/engine"
 )
@@ -46,12 +47,13 @@ func Run(ctx context.Context, e engine.Engine) error {
 	b.engine.Out = io.Discard
 	b.print("\n%s/%s, %d cores, %s\n", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version())
 	b.print("%-58s %9s  %s\n", "what", "seconds", "peak memory")
-	for _, measure := range []func(context.Context) error{b.stack, b.images, b.compile} {
+	for _, measure := range []func(context.Context) error{b.stack, b.rollout, b.images, b.compile} {
 		if err := measure(ctx); err != nil {
 			return err
 		}
 	}
-	return nil
+	b.print("\nThe first deployment to AWS, simulated; see docs/performance.md\n\n")
+	return coldstart.Report(b.out)
 }
 
 func (b bench) print(format string, args ...any) { _, _ = fmt.Fprintf(b.out, format, args...) }

@@ -9,6 +9,9 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"slipway/local/awsapi"
+	"slipway/local/faults"
 )
 
 // client calls AWS's API as an emulator takes it: the service is named, but nothing is signed.
@@ -21,7 +24,7 @@ func (c client) send(ctx context.Context, service, contentType, target string, b
 	}
 	request.Header.Set("Content-Type", contentType)
 	request.Header.Set("Authorization", fmt.Sprintf(
-		"AWS4-HMAC-SHA256 Credential=test/20260101/%s/%s/aws4_request, SignedHeaders=host, Signature=none", Region, service))
+		"AWS4-HMAC-SHA256 Credential=test/20260101/%s/%s/aws4_request, SignedHeaders=host, Signature=none", awsapi.Region, service))
 	if target != "" {
 		request.Header.Set("X-Amz-Target", target)
 	}
@@ -96,3 +99,45 @@ func (c client) putImage(ctx context.Context, repository, tag, mediaType string,
 
 // emulatorOf turns an endpoint into a client.
 func emulatorOf(endpoint string) client { return client{endpoint: strings.TrimSuffix(endpoint, "/")} }
+
+// AddFault puts a fault in force in the cloud at an endpoint.
+func AddFault(ctx context.Context, endpoint string, fault faults.Fault) error {
+	body, err := json.Marshal(fault)
+	if err != nil {
+		return fmt.Errorf("render a fault: %w", err)
+	}
+	_, err = askFaults(ctx, http.MethodPost, endpoint, body)
+	return err
+}
+
+// ClearFaults ends all faults.
+func ClearFaults(ctx context.Context, endpoint string) error {
+	_, err := askFaults(ctx, http.MethodDelete, endpoint, nil)
+	return err
+}
+
+// Faults lists the faults in force.
+func Faults(ctx context.Context, endpoint string) ([]faults.Fault, error) {
+	return askFaults(ctx, http.MethodGet, endpoint, nil)
+}
+
+func askFaults(ctx context.Context, method, endpoint string, body []byte) ([]faults.Fault, error) {
+	request, err := http.NewRequestWithContext(ctx, method, endpoint+faultsPath, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return nil, fmt.Errorf("reach the embedded cloud: %w", err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	answer, err := io.ReadAll(response.Body)
+	if err != nil {
+		return nil, fmt.Errorf("read the faults in force: %w", err)
+	}
+	if response.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("the embedded cloud could not change its faults: %s", bytes.TrimSpace(answer))
+	}
+	var inForce []faults.Fault
+	return inForce, json.Unmarshal(answer, &inForce)
+}

@@ -1,5 +1,5 @@
-// Package cloud is the embedded cloud's servers: moto for AWS's API, a real OCI registry in ECR's place, and a thin front
-// for what neither of them does. All of it listens on loopback only.
+// Package cloud is the embedded cloud's servers: moto for AWS's API, a real OCI registry in ECR's place, and a front that
+// has the data plane do what moto only keeps. All of it listens on loopback only.
 package cloud
 
 import (
@@ -17,12 +17,9 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
-)
 
-// The account and region that moto answers for.
-const (
-	Account = "123456789012"
-	Region  = "us-east-1"
+	"slipway/local/awsapi"
+	"slipway/local/faults"
 )
 
 const (
@@ -34,9 +31,12 @@ const (
 
 // Options are what Run needs.
 type Options struct {
-	Dir  string    // where its files are kept; made where it is not there
-	Moto []string  // command that starts moto's server
-	Log  io.Writer // where the servers' own words go
+	Dir   string    // where its files are kept; made where it is not there
+	Moto  []string  // command that starts moto's server
+	Log   io.Writer // where the servers' own words go
+	Pause string    // image of the container that owns a task's network
+	// Postgres returns the name of an image of PostgreSQL of a major version.
+	Postgres func(ctx context.Context, major string) (string, error)
 }
 
 // State is one life of the cloud. It is kept in a file while the cloud runs.
@@ -81,15 +81,22 @@ func Run(ctx context.Context, opts Options) error {
 		ID: id, PID: os.Getpid(),
 		Endpoint: "http://" + frontListener.Addr().String(), Registry: registryListener.Addr().String(),
 	}
-	api := client{endpoint: moto}
-	front, err := newFront(frontOptions{moto: moto, state: state, password: password, calls: filepath.Join(opts.Dir, "calls.jsonl")})
+	set := &faults.Set{}
+	plane, err := newPlane(ctx, planeOptions{Options: opts, moto: moto, state: state, password: password, faults: set})
+	if err != nil {
+		return err
+	}
+	defer plane.close()
+	front, err := newFront(frontOptions{
+		moto: moto, state: state, password: password, calls: filepath.Join(opts.Dir, "calls.jsonl"), plane: plane, faults: set,
+	})
 	if err != nil {
 		return err
 	}
 	failed := make(chan error, 2)
 	servers := []*http.Server{
 		serve(frontListener, front, failed),
-		serve(registryListener, newRegistry(ctx, images, password, api), failed),
+		serve(registryListener, newRegistry(ctx, images, password, client{endpoint: moto}, set), failed),
 	}
 	defer func() {
 		for _, server := range servers {
@@ -131,7 +138,7 @@ func startMoto(ctx context.Context, opts Options) (endpoint string, stop func(),
 	command := exec.Command(opts.Moto[0], args...) //nolint:noctx // ended by stop, and by the kernel with us
 	command.Stdout, command.Stderr = io.Discard, opts.Log
 	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	command.Env = append(os.Environ(), "MOTO_ACCOUNT_ID="+Account)
+	command.Env = append(os.Environ(), "MOTO_ACCOUNT_ID="+awsapi.Account)
 	if err := command.Start(); err != nil {
 		return "", nil, fmt.Errorf("start moto: %w", err)
 	}

@@ -23,14 +23,20 @@ import (
 	"slipway/local/tools"
 )
 
-// moto is the command that starts the emulator, the same that `make up` uses.
-var moto []string
+// What a cloud is started with, the same that `make up` uses.
+var (
+	moto  []string // command that starts the emulator
+	pause string   // image
+)
 
 // TestMain also plays the daemon: Ensure starts this executable again with the folder and the emulator's command.
 func TestMain(m *testing.M) {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-	if len(os.Args) > 3 && os.Args[1] == "serve" {
-		err := cloud.Run(ctx, cloud.Options{Dir: os.Args[2], Moto: os.Args[3:], Log: os.Stderr})
+	if len(os.Args) > 4 && os.Args[1] == "serve" {
+		cache := cache()
+		err := cloud.Run(ctx, cloud.Options{
+			Dir: os.Args[2], Pause: os.Args[3], Moto: os.Args[4:], Log: os.Stderr, Postgres: cache.PostgresImage,
+		})
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
@@ -38,15 +44,39 @@ func TestMain(m *testing.M) {
 		return
 	}
 	stop()
-	dir, err := tools.DefaultDir()
-	if err == nil {
-		moto, err = tools.Cache{Dir: dir, Out: os.Stdout}.Moto(context.Background(), "..")
+	if err := equip(context.Background(), cache()); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
+	code := m.Run()
+	if err := endShared(context.Background()); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func cache() tools.Cache {
+	dir, err := tools.DefaultDir()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	os.Exit(m.Run())
+	return tools.Cache{Dir: dir, Out: os.Stderr}
+}
+
+func equip(ctx context.Context, cache tools.Cache) (err error) {
+	if err := tools.EnsureDocker(ctx, os.Stderr); err != nil {
+		return err
+	}
+	if err := cache.BaseImages(ctx); err != nil {
+		return err
+	}
+	if pause, err = cache.PauseImage(ctx, ".."); err != nil {
+		return err
+	}
+	moto, err = cache.Moto(ctx, "..")
+	return err
 }
 
 func ensure(t *testing.T, dir string) cloud.State {
@@ -55,7 +85,7 @@ func ensure(t *testing.T, dir string) cloud.State {
 	if err != nil {
 		t.Fatal(err)
 	}
-	state, err := cloud.Ensure(t.Context(), self, append([]string{"serve", dir}, moto...), dir)
+	state, err := cloud.Ensure(t.Context(), self, append([]string{"serve", dir, pause}, moto...), dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -247,38 +277,6 @@ func TestRegistry(t *testing.T) {
 
 const ecs = "AmazonEC2ContainerServiceV20141113."
 
-// TestServices holds that a service is shown steady, with what it was asked for.
-func TestServices(t *testing.T) {
-	state := start(t)
-	call(t, state, "ecs", ecs+"CreateCluster", map[string]any{"clusterName": "c"})
-	definition := func(image string) any {
-		made := call(t, state, "ecs", ecs+"RegisterTaskDefinition", map[string]any{
-			"family": "f", "containerDefinitions": []any{map[string]any{"name": "app", "image": image, "memory": 512}},
-		})
-		return made["taskDefinition"].(map[string]any)["taskDefinitionArn"]
-	}
-	first := definition("host/app@sha256:1")
-	call(t, state, "ecs", ecs+"CreateService", map[string]any{
-		"cluster": "c", "serviceName": "s", "taskDefinition": first, "desiredCount": 2, "launchType": "FARGATE",
-		"enableExecuteCommand": true, "healthCheckGracePeriodSeconds": 60, "propagateTags": "SERVICE",
-	})
-	second := definition("host/app@sha256:2")
-	call(t, state, "ecs", ecs+"UpdateService", map[string]any{"cluster": "c", "service": "s", "taskDefinition": second, "healthCheckGracePeriodSeconds": 90})
-	service := call(t, state, "ecs", ecs+"DescribeServices", map[string]any{"cluster": "c", "services": []string{"s"}})["services"].([]any)[0].(map[string]any)
-	for name, want := range map[string]any{
-		"taskDefinition": second, "runningCount": 2.0, "pendingCount": 0.0,
-		"enableExecuteCommand": true, "healthCheckGracePeriodSeconds": 90.0, "propagateTags": "SERVICE",
-	} {
-		if service[name] != want {
-			t.Errorf("%s is %v, want %v", name, service[name], want)
-		}
-	}
-	deployments := service["deployments"].([]any)
-	if len(deployments) != 1 || deployments[0].(map[string]any)["rolloutState"] != "COMPLETED" {
-		t.Errorf("deployments %v", deployments)
-	}
-}
-
 // TestInstances holds that every database instance has a resource id of its own, by which the provider finds it: two stacks
 // of one account would otherwise take one for the other.
 func TestInstances(t *testing.T) {
@@ -424,7 +422,7 @@ func TestBrokenMoto(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	_, err = cloud.Ensure(t.Context(), self, []string{"serve", dir, "sh", "-c", "echo broken on purpose >&2; exit 3"}, dir)
+	_, err = cloud.Ensure(t.Context(), self, []string{"serve", dir, pause, "sh", "-c", "echo broken on purpose >&2; exit 3"}, dir)
 	if err == nil || !strings.Contains(err.Error(), "broken on purpose") || !strings.Contains(err.Error(), "moto ended at once") {
 		t.Errorf("got %v", err)
 	}

@@ -11,6 +11,10 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	engine "github.com/docker/docker/client"
+
+	"slipway/local/tasks"
 )
 
 const logFile = "cloud.log"
@@ -104,22 +108,36 @@ func lastWords(dir string) string {
 	return strings.Join(lines[max(0, len(lines)-20):], "\n")
 }
 
-// Stop ends the cloud that runs in dir, if one does, and waits until it has gone.
+// Stop ends the cloud that runs in dir, if one does, and waits until its process has gone. What a killed one left in the
+// Docker Engine goes as well.
 func Stop(ctx context.Context, dir string) error {
-	state, ok := Running(ctx, dir)
-	if !ok {
-		return nil
-	}
-	if err := syscall.Kill(state.PID, syscall.SIGTERM); err != nil {
-		return fmt.Errorf("end the cloud, process %d: %w", state.PID, err)
-	}
-	deadline := time.Now().Add(10 * time.Second)
-	for {
-		if _, ok := Running(ctx, dir); !ok {
-			return nil
+	if state, ok := Running(ctx, dir); ok {
+		if err := end(ctx, state.PID); err != nil {
+			return fmt.Errorf("end the cloud, process %d: %w", state.PID, err)
 		}
+	}
+	docker, err := engine.NewClientWithOpts(engine.FromEnv, engine.WithAPIVersionNegotiation())
+	if err != nil {
+		return fmt.Errorf("reach the Docker Engine: %w", err)
+	}
+	defer func() { _ = docker.Close() }()
+	if _, err := docker.Ping(ctx); err != nil {
+		return nil // with no engine, nothing of ours runs in one
+	}
+	return tasks.Sweep(ctx, docker, ownerOf(dir))
+}
+
+// stopTimeout bounds the end of the cloud's process, which ends its tasks and databases first.
+const stopTimeout = closeTimeout + 10*time.Second
+
+func end(ctx context.Context, pid int) error {
+	if err := syscall.Kill(pid, syscall.SIGTERM); err != nil {
+		return err
+	}
+	deadline := time.Now().Add(stopTimeout)
+	for runs(pid) {
 		if time.Now().After(deadline) {
-			return syscall.Kill(state.PID, syscall.SIGKILL)
+			return syscall.Kill(pid, syscall.SIGKILL)
 		}
 		select {
 		case <-ctx.Done():
@@ -127,4 +145,11 @@ func Stop(ctx context.Context, dir string) error {
 		case <-time.After(poll):
 		}
 	}
+	return nil
+}
+
+// runs says whether a process runs. One that has ended and whose parent has not noticed does not.
+func runs(pid int) bool {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	return err == nil && !strings.Contains(string(status), ") Z ")
 }

@@ -5,8 +5,11 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"encoding/xml"
+	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
@@ -16,6 +19,9 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"slipway/local/awsapi"
+	"slipway/local/faults"
 )
 
 type frontOptions struct {
@@ -23,16 +29,19 @@ type frontOptions struct {
 	state    State
 	password string // of the registry
 	calls    string // file that every call is written to
+	plane    *plane
+	faults   *faults.Set
 }
 
 // front is AWS's endpoint: moto's answers, amended where moto cannot know better.
 type front struct {
 	opts  frontOptions
 	moto  *httputil.ReverseProxy
-	tasks *tasks
 	mu    sync.Mutex
 	calls *os.File
 }
+
+const faultsPath = "/_slipway/faults"
 
 // The first parts of X-Amz-Target headers.
 const (
@@ -49,7 +58,7 @@ func newFront(opts frontOptions) (*front, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the record of calls: %w", err)
 	}
-	f := &front{opts: opts, calls: calls, tasks: newTasks()}
+	f := &front{opts: opts, calls: calls}
 	f.moto = &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(target)
@@ -57,37 +66,86 @@ func newFront(opts frontOptions) (*front, error) {
 			r.Out.Header.Del("Accept-Encoding") // amended answers must come in clear
 		},
 		ModifyResponse: f.amend,
+		ErrorHandler:   fail,
 	}
 	return f, nil
 }
 
-// ServeHTTP implements http.Handler.
-func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.URL.Path == healthPath {
-		_, _ = io.WriteString(w, f.opts.state.ID)
+// unable is why the data plane cannot carry out what moto has taken.
+type unable struct{ error }
+
+// fail tells a caller in words that its call has failed: moto does not answer, or the data plane cannot do what moto took.
+// SDKs try the former again, and not the latter.
+func fail(w http.ResponseWriter, r *http.Request, err error) {
+	c, _ := r.Context().Value(callKey{}).(call)
+	status, code := http.StatusBadGateway, "InternalFailure"
+	if errors.As(err, new(unable)) {
+		status, code = http.StatusBadRequest, "UnsupportedOperation"
+	}
+	log.Printf("%s %s: %v", c.service, c.operation, err)
+	message := err.Error() + "; see docs/fidelity.md"
+	if c.form == nil {
+		w.Header().Set("Content-Type", "application/x-amz-json-1.1")
+		w.WriteHeader(status)
+		_ = json.NewEncoder(w).Encode(map[string]string{"__type": code, "message": message})
 		return
 	}
-	service, operation, form, err := f.identify(r)
+	w.Header().Set("Content-Type", "text/xml")
+	w.WriteHeader(status)
+	_ = xml.NewEncoder(w).Encode(struct {
+		XMLName xml.Name `xml:"ErrorResponse"`
+		Code    string   `xml:"Error>Code"`
+		Message string   `xml:"Error>Message"`
+	}{Code: code, Message: message})
+}
+
+// ServeHTTP implements http.Handler.
+func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	switch r.URL.Path {
+	case healthPath:
+		_, _ = io.WriteString(w, f.opts.state.ID)
+		return
+	case faultsPath:
+		f.serveFaults(w, r)
+		return
+	}
+	c, err := identify(r)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	f.record(service, operation)
-	if service == "ecr" && operation == "GetAuthorizationToken" {
-		f.authorize(w)
+	f.record(c)
+	r = r.WithContext(context.WithValue(r.Context(), callKey{}, c)) // for amend
+	next := func(w http.ResponseWriter, r *http.Request) { f.serve(w, r, c) }
+	if fault, ok := f.opts.faults.Meet(c.service, c.operation); ok {
+		fault.Serve(w, r, c.service, next)
 		return
 	}
-	if service == "ec2" && operation == "DeleteNatGateway" {
-		defer f.removeInterface(r.Context(), form.Get("NatGatewayId"))
-	}
-	if service == "ecs" {
-		if err := f.tasks.note(operation, r); err != nil {
-			http.Error(w, err.Error(), http.StatusBadRequest)
-			return
-		}
+	next(w, r)
+}
+
+// serve carries a call out: what moto cannot know is answered by the registry and the data plane, all else by moto.
+func (f *front) serve(w http.ResponseWriter, r *http.Request, c call) {
+	switch {
+	case c.service == "ecr" && c.operation == "GetAuthorizationToken":
+		f.authorize(w)
+		return
+	case c.service == "ecs" && f.opts.plane.containers.serve(w, r, c.operation):
+		return
+	case c.service == "ec2" && c.operation == "DeleteNatGateway":
+		defer f.removeInterface(r.Context(), c.form.Get("NatGatewayId"))
 	}
 	f.moto.ServeHTTP(w, r)
 }
+
+// call is one call of AWS's API.
+type call struct {
+	service   string // as in the scope of its signature
+	operation string
+	form      url.Values // of the query protocol
+}
+
+type callKey struct{}
 
 var credentialScope = regexp.MustCompile(`Credential=[^/]+/[0-9]+/[^/]+/([^/]+)/`)
 
@@ -116,32 +174,35 @@ const ec2Version = "2016-11-15"
 
 // identify names the service and operation of a call: in the JSON protocol by a header, in the query protocol by a form
 // field, else by method and path.
-func (f *front) identify(r *http.Request) (service, operation string, form url.Values, err error) {
+func identify(r *http.Request) (call, error) {
+	var c call
 	if match := credentialScope.FindStringSubmatch(r.Header.Get("Authorization")); match != nil {
-		service = match[1]
+		c.service = match[1]
 	}
 	if _, operation, ok := strings.Cut(r.Header.Get("X-Amz-Target"), "."); ok {
-		return service, operation, nil, nil
+		c.operation = operation
+		return c, nil
 	}
 	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
-			return "", "", nil, fmt.Errorf("read the call: %w", err)
+			return c, fmt.Errorf("read the call: %w", err)
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
-		form, err = url.ParseQuery(string(body))
-		if err != nil {
-			return "", "", nil, fmt.Errorf("understand the call: %w", err)
+		if c.form, err = url.ParseQuery(string(body)); err != nil {
+			return c, fmt.Errorf("understand the call: %w", err)
 		}
-		return service, form.Get("Action"), form, nil
+		c.operation = c.form.Get("Action")
+		return c, nil
 	}
-	return service, r.Method + " " + r.URL.Path, nil, nil
+	c.operation = r.Method + " " + r.URL.Path
+	return c, nil
 }
 
 // record writes down a call, so that tests can hold the calls of a run against what its role may do.
-func (f *front) record(service, operation string) {
+func (f *front) record(c call) {
 	line, err := json.Marshal(map[string]string{
-		"time": time.Now().UTC().Format(time.RFC3339Nano), "service": service, "operation": operation,
+		"time": time.Now().UTC().Format(time.RFC3339Nano), "service": c.service, "operation": c.operation,
 	})
 	if err != nil {
 		return // strings always render
@@ -162,25 +223,60 @@ func (f *front) authorize(w http.ResponseWriter) {
 	}}})
 }
 
-// amend changes answers of ECR, which name a registry on the internet, and of ECS, whose tasks nobody runs.
+// amend changes moto's answers: of ECR, which name a registry on the internet, and of what the data plane knows better.
 func (f *front) amend(r *http.Response) error {
-	target, operation, _ := strings.Cut(r.Request.Header.Get("X-Amz-Target"), ".")
-	if r.StatusCode != http.StatusOK || target != ecrTarget && target != ecsTarget {
+	c, _ := r.Request.Context().Value(callKey{}).(call)
+	change := f.opts.plane.amenderOf(c)
+	if c.service == "ecr" {
+		change = f.nameRegistry
+	}
+	if r.StatusCode != http.StatusOK || change == nil {
 		return nil
 	}
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
-		return fmt.Errorf("read moto's answer to %s: %w", operation, err)
+		return fmt.Errorf("read moto's answer to %s: %w", c.operation, err)
 	}
 	_ = r.Body.Close()
-	if target == ecrTarget {
-		host := fmt.Sprintf("%s.dkr.ecr.%s.amazonaws.com", Account, Region)
-		body = bytes.ReplaceAll(body, []byte(host), []byte(f.opts.state.Registry))
-	} else if body, err = f.tasks.play(operation, body); err != nil {
-		return err
+	// What moto has done is done: a caller that has gone must not keep the data plane from following.
+	if body, err = change(context.WithoutCancel(r.Request.Context()), body); err != nil {
+		return unable{err}
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	r.ContentLength = int64(len(body))
 	r.Header.Set("Content-Length", strconv.Itoa(len(body)))
 	return nil
+}
+
+func (f *front) nameRegistry(_ context.Context, body []byte) ([]byte, error) {
+	host := fmt.Sprintf("%s.dkr.ecr.%s.amazonaws.com", awsapi.Account, awsapi.Region)
+	return bytes.ReplaceAll(body, []byte(host), []byte(f.opts.state.Registry)), nil
+}
+
+// serveFaults shows the faults in force, adds one, or ends all.
+func (f *front) serveFaults(w http.ResponseWriter, r *http.Request) {
+	switch r.Method {
+	case http.MethodPost:
+		var fault faults.Fault
+		err := json.NewDecoder(r.Body).Decode(&fault)
+		if err == nil {
+			err = fault.Validate()
+		}
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		if fault.Kind == faults.TasksLost { // it happens once, now
+			f.opts.plane.containers.lose(fault.Times)
+		} else {
+			f.opts.faults.Add(fault)
+		}
+	case http.MethodDelete:
+		f.opts.faults.Clear()
+	}
+	if err := f.opts.plane.databases.follow(context.WithoutCancel(r.Context()), f.opts.faults); err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	_ = json.NewEncoder(w).Encode(f.opts.faults.List())
 }

@@ -28,7 +28,6 @@ var xmlLists = []struct {
 	{"ec2", ec2Version, "DescribeVpcEndpoints", "vpcEndpointId", "Filter.1.Name=vpc-endpoint-state&Filter.1.Value.1=available"},
 	{"ec2", ec2Version, "DescribeNetworkInterfaces", "networkInterfaceId", ""},
 	{"ec2", ec2Version, "DescribeSecurityGroups", "groupId", ""},
-	{"ec2", ec2Version, "DescribeSecurityGroupRules", "securityGroupRuleId", ""},
 	{"iam", "2010-05-08", "ListRoles", "RoleName", ""},
 	{"iam", "2010-05-08", "ListPolicies", "Arn", "Scope=Local"},
 	{"iam", "2010-05-08", "ListOpenIDConnectProviders", "Arn", ""},
@@ -90,7 +89,7 @@ func Inventory(ctx context.Context, endpoint string) ([]string, error) {
 			all = append(all, fmt.Sprintf("%s %s %v", list.service, list.list, entry))
 		}
 	}
-	for _, more := range []func(context.Context, client) ([]string, error){activeClusters, customerKeys} {
+	for _, more := range []func(context.Context, client) ([]string, error){activeClusters, customerKeys, groupRules, routes} {
 		names, err := more(ctx, api)
 		if err != nil {
 			return nil, err
@@ -101,7 +100,7 @@ func Inventory(ctx context.Context, endpoint string) ([]string, error) {
 	return slices.Compact(all), nil
 }
 
-// activeClusters leaves out deleted clusters, which ECS shows as inactive for a while.
+// activeClusters leaves out deleted clusters, which ECS shows as inactive for a while, and lists the services of the others.
 func activeClusters(ctx context.Context, api client) ([]string, error) {
 	var list struct{ ClusterArns []string }
 	if err := api.json(ctx, "ecs", ecsTarget+".ListClusters", map[string]any{}, &list); err != nil {
@@ -115,8 +114,37 @@ func activeClusters(ctx context.Context, api client) ([]string, error) {
 	}
 	var names []string
 	for _, cluster := range found.Clusters {
-		if cluster.Status == "ACTIVE" && slices.Contains(list.ClusterArns, cluster.ClusterArn) {
-			names = append(names, "ecs clusters "+cluster.ClusterArn)
+		if cluster.Status != "ACTIVE" || !slices.Contains(list.ClusterArns, cluster.ClusterArn) {
+			continue
+		}
+		names = append(names, "ecs clusters "+cluster.ClusterArn)
+		services, err := servicesOf(ctx, api, cluster.ClusterArn)
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, services...)
+	}
+	return names, nil
+}
+
+// servicesOf leaves out deleted services, which ECS shows as inactive for a while.
+func servicesOf(ctx context.Context, api client, cluster string) ([]string, error) {
+	var list struct{ ServiceArns []string }
+	if err := api.json(ctx, "ecs", ecsTarget+".ListServices", map[string]any{"cluster": cluster, "maxResults": 100}, &list); err != nil {
+		return nil, err
+	}
+	var names []string
+	for page := range slices.Chunk(list.ServiceArns, 10) { // DescribeServices takes no more
+		var found struct {
+			Services []struct{ ServiceArn, Status string }
+		}
+		if err := api.json(ctx, "ecs", ecsTarget+".DescribeServices", map[string]any{"cluster": cluster, "services": page}, &found); err != nil {
+			return nil, err
+		}
+		for _, service := range found.Services {
+			if service.Status != "INACTIVE" {
+				names = append(names, "ecs services "+service.ServiceArn)
+			}
 		}
 	}
 	return names, nil
@@ -143,6 +171,70 @@ func customerKeys(ctx context.Context, api client) ([]string, error) {
 	for _, key := range list.Keys {
 		if !owned[key.KeyID] {
 			names = append(names, "kms keys "+key.KeyID)
+		}
+	}
+	return names, nil
+}
+
+// groupRules name the rules of security groups, with their groups.
+func groupRules(ctx context.Context, api client) ([]string, error) {
+	answer, err := api.query(ctx, "ec2", url.Values{"Action": {"DescribeSecurityGroupRules"}, "Version": {ec2Version}})
+	if err != nil {
+		return nil, err
+	}
+	var found struct {
+		Rules []struct {
+			ID    string `xml:"securityGroupRuleId"`
+			Group string `xml:"groupId"`
+		} `xml:"securityGroupRuleSet>item"`
+	}
+	if err := xml.Unmarshal(answer, &found); err != nil {
+		return nil, fmt.Errorf("understand the answer to DescribeSecurityGroupRules: %w", err)
+	}
+	var names []string
+	for _, rule := range found.Rules {
+		names = append(names, "ec2 DescribeSecurityGroupRules "+rule.ID+" of "+rule.Group)
+	}
+	return names, nil
+}
+
+// routes are the listeners of load balancers and the rules that were made for them.
+func routes(ctx context.Context, api client) ([]string, error) {
+	var found struct {
+		Balancers []string `xml:"DescribeLoadBalancersResult>LoadBalancers>member>LoadBalancerArn"`
+		Listeners []string `xml:"DescribeListenersResult>Listeners>member>ListenerArn"`
+		Rules     []struct {
+			RuleArn   string
+			IsDefault bool // made with its listener
+		} `xml:"DescribeRulesResult>Rules>member"`
+	}
+	ask := func(action, key, value string) error {
+		answer, err := api.query(ctx, "elasticloadbalancing", url.Values{"Action": {action}, "Version": {"2015-12-01"}, key: {value}})
+		if err != nil {
+			return err
+		}
+		return xml.Unmarshal(answer, &found) // which adds to the lists
+	}
+	if err := ask("DescribeLoadBalancers", "PageSize", "400"); err != nil {
+		return nil, err
+	}
+	for _, balancer := range found.Balancers {
+		if err := ask("DescribeListeners", "LoadBalancerArn", balancer); err != nil {
+			return nil, err
+		}
+	}
+	for _, listener := range found.Listeners {
+		if err := ask("DescribeRules", "ListenerArn", listener); err != nil {
+			return nil, err
+		}
+	}
+	var names []string
+	for _, listener := range found.Listeners {
+		names = append(names, "elasticloadbalancing DescribeListeners "+listener)
+	}
+	for _, rule := range found.Rules {
+		if !rule.IsDefault {
+			names = append(names, "elasticloadbalancing DescribeRules "+rule.RuleArn)
 		}
 	}
 	return names, nil

@@ -15,6 +15,9 @@ import (
 	"github.com/distribution/distribution/v3/registry/handlers"
 	_ "github.com/distribution/distribution/v3/registry/storage/driver/filesystem" // how it keeps blobs
 	"github.com/sirupsen/logrus"
+
+	"slipway/local/awsapi"
+	"slipway/local/faults"
 )
 
 const registryUser = "AWS"
@@ -25,9 +28,10 @@ type registry struct {
 	next     http.Handler
 	password string
 	api      client
+	faults   *faults.Set
 }
 
-func newRegistry(ctx context.Context, dir, password string, api client) http.Handler {
+func newRegistry(ctx context.Context, dir, password string, api client, set *faults.Set) http.Handler {
 	logrus.SetLevel(logrus.ErrorLevel) // the library's own; it would tell of every request
 	config := &configuration.Configuration{Storage: configuration.Storage{
 		"filesystem": {"rootdirectory": dir},
@@ -36,7 +40,7 @@ func newRegistry(ctx context.Context, dir, password string, api client) http.Han
 	config.HTTP.Secret = password // signs the state of uploads
 	config.Log.AccessLog.Disabled = true
 	config.Log.Level = "error"
-	return &registry{next: handlers.NewApp(ctx, config), password: password, api: api}
+	return &registry{next: handlers.NewApp(ctx, config), password: password, api: api, faults: set}
 }
 
 var (
@@ -46,6 +50,10 @@ var (
 
 // ServeHTTP implements http.Handler.
 func (g *registry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if g.faults.Has(faults.Registry) {
+		refuse(w, http.StatusServiceUnavailable, "UNAVAILABLE", "The registry refuses on demand; end the fault with `local fault clear`.")
+		return
+	}
 	user, password, ok := r.BasicAuth()
 	if !ok || user != registryUser || subtle.ConstantTimeCompare([]byte(password), []byte(g.password)) != 1 {
 		w.Header().Set("WWW-Authenticate", `Basic realm="ECR"`)
@@ -61,7 +69,7 @@ func (g *registry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	mutability, err := g.api.tagMutability(r.Context(), name)
 	if err != nil {
 		refuse(w, http.StatusNotFound, "NAME_UNKNOWN", fmt.Sprintf(
-			"The repository with name '%s' does not exist in the registry with id '%s'", name, Account))
+			"The repository with name '%s' does not exist in the registry with id '%s'", name, awsapi.Account))
 		return
 	}
 	if r.Method != http.MethodPut || kind != "manifests" {

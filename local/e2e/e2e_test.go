@@ -149,6 +149,7 @@ func TestStack(t *testing.T) {
 	}
 	c.checkImages(t, c.head(t))
 	c.checkSecrets(t, first)
+	c.checkPage(t)
 
 	second := c.local(t, "up")
 	if touched := changes(second); len(touched) > 0 || !regexp.MustCompile(`(?m)^ +\d+ unchanged$`).MatchString(second) {

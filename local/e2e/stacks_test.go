@@ -65,9 +65,9 @@ func TestStagingAndProduction(t *testing.T) {
 }
 
 type outputs struct {
-	Cluster, Revision, DatabaseEndpoint, DeployRoleArn string
-	Images                                             map[string]string
-	Commands                                           map[string]map[string]string
+	Cluster, Revision, DatabaseEndpoint, DeployRoleArn, URL string
+	Images                                                  map[string]string
+	Commands                                                map[string]map[string]string
 }
 
 // outputs reads what the command of that name prints: a heading, then a line or more for each output.

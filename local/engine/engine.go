@@ -18,6 +18,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"slipway/local/cloud"
+	"slipway/local/faults"
 	"slipway/local/tools"
 )
 
@@ -53,7 +54,12 @@ func (e Engine) Up(ctx context.Context) (auto.UpResult, error) {
 	if err := session.handOver(ctx); err != nil {
 		return auto.UpResult{}, err
 	}
-	result, err := session.stack.Up(ctx, optup.ProgressStreams(e.Out), optup.ErrorProgressStreams(e.Out), optup.SuppressOutputs())
+	var printed bytes.Buffer
+	out := io.MultiWriter(e.Out, &printed)
+	result, err := session.stack.Up(ctx, optup.ProgressStreams(out), optup.ErrorProgressStreams(out), optup.SuppressOutputs())
+	if err != nil {
+		e.noteMet(printed.String())
+	}
 	return result, brief("up", err)
 }
 
@@ -154,6 +160,42 @@ func (e Engine) Stop(ctx context.Context) error {
 	return os.RemoveAll(e.dir())
 }
 
+// Fault lists the faults in force in the running cloud where no word is given, ends them all for the word clear, and else
+// puts the one in force that the words name.
+func (e Engine) Fault(ctx context.Context, words []string) ([]faults.Fault, error) {
+	endpoint, err := e.Endpoint(ctx)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case len(words) == 0:
+	case words[0] == "clear":
+		err = cloud.ClearFaults(ctx, endpoint)
+	default:
+		var fault faults.Fault
+		if fault, err = faults.Parse(words); err == nil {
+			err = cloud.AddFault(ctx, endpoint, fault)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return cloud.Faults(ctx, endpoint)
+}
+
+// Endpoint is the address of AWS's API in the running cloud.
+func (e Engine) Endpoint(ctx context.Context) (string, error) {
+	running, ok := cloud.Running(ctx, e.cloudDir())
+	if !ok {
+		return "", e.notRunning()
+	}
+	return running.Endpoint, nil
+}
+
+func (e Engine) notRunning() error {
+	return fmt.Errorf("no embedded cloud runs for %s; start it with `make up`", strings.TrimSuffix(e.Top, "/"))
+}
+
 // session is a stack in a running cloud.
 type session struct {
 	stack auto.Stack
@@ -182,16 +224,12 @@ func (e Engine) open(ctx context.Context) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	orphans, err := interrupted(ctx, opened.stack)
-	if err != nil {
-		return nil, err
+	why, err := e.beyondRepair(ctx, opened)
+	if err != nil || why == "" {
+		return opened, err
 	}
-	if len(orphans) == 0 {
-		return opened, nil
-	}
-	// The engine itself was killed in the middle of creations, so the cloud holds things that no state knows. On AWS a
-	// person would have to look for them; here the cloud is thrown away with its state, and nothing is doubled.
-	_, _ = fmt.Fprintf(e.Out, "engine: killed while it created %v; starting over with an empty cloud\n", orphans)
+	// On AWS a person would have to look for these things. Here the cloud is thrown away with its state, and nothing is doubled.
+	_, _ = fmt.Fprintf(e.Out, "engine: %s; starting over with an empty cloud\n", why)
 	if err := e.endCloud(ctx); err != nil {
 		return nil, err
 	}
@@ -201,9 +239,32 @@ func (e Engine) open(ctx context.Context) (*session, error) {
 	return e.stack(ctx, cli, running)
 }
 
+// beyondRepair says why a run could not bring the cloud and its state together, or nothing.
+func (e Engine) beyondRepair(ctx context.Context, s *session) (string, error) {
+	creating, err := interrupted(ctx, s.stack)
+	if err != nil {
+		return "", err
+	}
+	if len(creating) > 0 {
+		return fmt.Sprintf("the last run was killed while it created %v", creating), nil
+	}
+	if met := e.lastMet(); met != "" {
+		return fmt.Sprintf("the last run met what no state knows (%s)", met), nil
+	}
+	strays, err := e.strays(ctx, s.cloud, e.stateDir(s.cloud))
+	if err != nil || len(strays) == 0 {
+		return "", err
+	}
+	return fmt.Sprintf("the cloud holds what no state knows (%s)", strings.Join(strays, ", ")), nil
+}
+
+func (e Engine) stateDir(running cloud.State) string {
+	return filepath.Join(e.dir(), "state-"+running.ID)
+}
+
 // stack selects the stack, or makes it, in a state that belongs to this life of the cloud.
 func (e Engine) stack(ctx context.Context, cli command, running cloud.State) (*session, error) {
-	state := filepath.Join(e.dir(), "state-"+running.ID)
+	state := e.stateDir(running)
 	old, err := filepath.Glob(filepath.Join(e.dir(), "state-*"))
 	if err != nil {
 		return nil, fmt.Errorf("look for old states: %w", err)
@@ -212,7 +273,8 @@ func (e Engine) stack(ctx context.Context, cli command, running cloud.State) (*s
 		if dir == state {
 			continue
 		}
-		if err := os.RemoveAll(dir); err != nil { // it describes a cloud that is gone
+		_, _ = fmt.Fprintln(e.Out, "engine: the cloud of the last run is gone, with all that it held; this one begins empty")
+		if err := os.RemoveAll(dir); err != nil {
 			return nil, fmt.Errorf("remove the state of an earlier cloud: %w", err)
 		}
 	}

@@ -18,11 +18,16 @@ const (
 	dockerPlugin = "resource-docker-v" + tools.DockerVersion
 )
 
+// postgresMajor is the default of databaseVersion. A stack of another version has its image made when its instance is
+// created.
+const postgresMajor = "17"
+
 // kit is what the machine needs beside a Docker Engine.
 type kit struct {
 	pulumi  string
 	version semver.Version
 	moto    []string
+	pause   string // image
 }
 
 // equip finds or makes the tools, and places the plugins where the CLI looks for them. On a fresh machine three kinds of
@@ -50,11 +55,18 @@ func (e Engine) equip(ctx context.Context) (kit, error) {
 		k.moto, err = e.Cache.Moto(ctx, local)
 		return err
 	})
-	group.Go(func() error {
+	group.Go(func() (err error) {
 		if err := tools.EnsureDocker(ctx, e.Out); err != nil {
 			return err
 		}
-		return e.Cache.BaseImages(ctx)
+		if err := e.Cache.BaseImages(ctx); err != nil {
+			return err
+		}
+		if _, err := e.Cache.PostgresImage(ctx, postgresMajor); err != nil {
+			return err
+		}
+		k.pause, err = e.Cache.PauseImage(ctx, local)
+		return err
 	})
 	if err := group.Wait(); err != nil {
 		return kit{}, err

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -37,6 +38,59 @@ func interrupted(ctx context.Context, stack auto.Stack) ([]string, error) {
 		}
 	}
 	return creating, nil
+}
+
+// strays lists what the cloud holds and no state of it knows: a creation whose answer was lost is carried out twice, and only
+// the second is noted. On AWS such things go on costing until somebody finds them.
+func (e Engine) strays(ctx context.Context, running cloud.State, state string) ([]string, error) {
+	held, err := e.leftovers(ctx, running)
+	if err != nil {
+		return nil, err
+	}
+	files, err := filepath.Glob(filepath.Join(state, ".pulumi", "stacks", Project, "*.json")) // of all stacks of this cloud
+	if err != nil {
+		return nil, fmt.Errorf("look for states: %w", err)
+	}
+	var known strings.Builder
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			return nil, fmt.Errorf("read state %s: %w", file, err)
+		}
+		known.Write(content)
+	}
+	return slices.DeleteFunc(held, func(line string) bool { return isKnown(line, known.String()) }), nil
+}
+
+// isKnown says whether a line of the inventory is in a state. Rules of a security group go by their group where that is a
+// network's default one, whose rules nobody declares.
+func isKnown(line, state string) bool {
+	fields := strings.Fields(line)
+	if strings.Contains(state, fields[2]) {
+		return true
+	}
+	return len(fields) == 5 && regexp.MustCompile(`"defaultSecurityGroupId": ?"`+regexp.QuoteMeta(fields[4])+`"`).MatchString(state)
+}
+
+// metFile keeps what the last `up` met and could not go on for.
+const metFile = "met-what-exists"
+
+// exists is how the services of AWS say that something is there already.
+var exists = regexp.MustCompile(`(?i)[^\n]*(?:already ?exist|AlreadyAssociated|Duplicate|PriorityInUse|not idempotent|AlreadyOwned)[^\n]*`)
+
+// noteMet keeps a failed run's complaint that something exists already, for the next run.
+func (e Engine) noteMet(printed string) {
+	if complaint := exists.FindString(printed); complaint != "" {
+		_ = os.WriteFile(filepath.Join(e.dir(), metFile), []byte(strings.TrimSpace(complaint)), 0o600) // else the next run fails as this one did
+	}
+}
+
+// lastMet is that complaint. It holds for one run.
+func (e Engine) lastMet() string {
+	file := filepath.Join(e.dir(), metFile)
+	complaint, _ := os.ReadFile(file)
+	_ = os.Remove(file)
+	return string(complaint)
 }
 
 // freeLocks removes locks of the state whose process is gone, and says so. A lock whose process lives is left alone: the
@@ -75,7 +129,7 @@ func (e Engine) cloud(ctx context.Context, k kit) (cloud.State, error) {
 	if err := os.MkdirAll(e.cloudDir(), 0o700); err != nil {
 		return cloud.State{}, fmt.Errorf("make the cloud's folder: %w", err)
 	}
-	args := append([]string{"cloud", e.cloudDir(), "--"}, k.moto...)
+	args := append([]string{"cloud", e.cloudDir(), k.pause, "--"}, k.moto...)
 	running, err := cloud.Ensure(ctx, e.Self, args, e.cloudDir())
 	if err != nil {
 		return cloud.State{}, err
@@ -114,13 +168,4 @@ func (e Engine) leftovers(ctx context.Context, running cloud.State) ([]string, e
 		return nil, fmt.Errorf("ask the cloud what it holds: %w", err)
 	}
 	return slices.DeleteFunc(now, func(item string) bool { return slices.Contains(before, item) }), nil
-}
-
-// Inventory is what the cloud's API shows now, one line each; empty lines are never part of it.
-func (e Engine) Inventory(ctx context.Context) ([]string, error) {
-	running, ok := cloud.Running(ctx, e.cloudDir())
-	if !ok {
-		return nil, fmt.Errorf("no embedded cloud runs for %s; start it with `make up`", strings.TrimSuffix(e.Top, "/"))
-	}
-	return cloud.Inventory(ctx, running.Endpoint)
 }

@@ -19,6 +19,7 @@ import (
 	"slipway/local/bench"
 	"slipway/local/cloud"
 	"slipway/local/engine"
+	"slipway/local/faults"
 	"slipway/local/tools"
 )
 
@@ -31,7 +32,10 @@ const usage = `usage: local COMMAND [STACK]
   down     destroy the stack, ask the API what is left, and stop the embedded cloud
   outputs  print the stack's outputs again
   stop     stop the embedded cloud without destroying the stack; the next up begins with an empty cloud
-  bench    print figures: compile time and memory, preview, up, image builds`
+  bench    print figures: preview, up, rolling updates, image builds, compile time and memory
+  fault    without words: list the faults in force; clear: end them all; else put one in force:
+           local fault ` + faults.Usage + `
+`
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -48,6 +52,9 @@ func run(ctx context.Context, args []string) error {
 	}
 	if args[0] == "cloud" { // not for people: the servers, as `up` starts them
 		return serve(ctx, args[1:])
+	}
+	if args[0] == "fault" {
+		return fault(ctx, args[1:])
 	}
 	stack := engine.DefaultStack
 	switch len(args) {
@@ -121,12 +128,36 @@ func findTop() (string, error) {
 	}
 }
 
-// serve runs the cloud's servers until it is told to end: DIR -- MOTO...
+// serve runs the cloud's servers until it is told to end: DIR PAUSE-IMAGE -- MOTO...
 func serve(ctx context.Context, args []string) error {
-	if len(args) < 3 || args[1] != "--" {
-		return errors.New("usage: local cloud DIR -- MOTO [ARG...]")
+	if len(args) < 4 || args[2] != "--" {
+		return errors.New("usage: local cloud DIR PAUSE-IMAGE -- MOTO [ARG...]")
 	}
-	return cloud.Run(ctx, cloud.Options{Dir: args[0], Moto: args[2:], Log: os.Stderr})
+	dir, err := tools.DefaultDir()
+	if err != nil {
+		return err
+	}
+	cache := tools.Cache{Dir: dir, Out: os.Stderr}
+	return cloud.Run(ctx, cloud.Options{Dir: args[0], Pause: args[1], Moto: args[3:], Log: os.Stderr, Postgres: cache.PostgresImage})
+}
+
+// fault lists the faults of the running cloud, ends them, or adds one.
+func fault(ctx context.Context, words []string) error {
+	e, err := newEngine(engine.DefaultStack)
+	if err != nil {
+		return err
+	}
+	inForce, err := e.Fault(ctx, words)
+	if err != nil {
+		return err
+	}
+	if len(inForce) == 0 {
+		fmt.Println("no fault is in force")
+	}
+	for _, one := range inForce {
+		fmt.Println(one)
+	}
+	return nil
 }
 
 // show prints outputs as JSON by name: a person reads it, and so does jq.

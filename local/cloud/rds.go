@@ -1,0 +1,264 @@
+package cloud
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/rds"
+	rdstypes "github.com/aws/aws-sdk-go-v2/service/rds/types"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+
+	"slipway/local/database"
+	"slipway/local/faults"
+)
+
+// databases is RDS's data plane as its API shows it. moto keeps instances and their secrets; the servers hold the data.
+type databases struct {
+	api     *rds.Client            // moto's
+	secrets *secretsmanager.Client // moto's
+	servers *database.Servers
+	ctx     context.Context // ends with the cloud
+	working sync.WaitGroup  // creations under way
+
+	mu       sync.Mutex
+	creating map[string]bool      // by instance: until its server answers
+	ailing   map[string]condition // by instance: the faults that were carried out
+}
+
+// condition is what is wrong with a server on demand.
+type condition struct{ down, slow, full bool }
+
+const (
+	postgresPort    = 5432
+	forceTLSSince   = 15 // the major version from which rds.force_ssl is on by default (RDS User Guide, "Requiring an SSL connection")
+	dataVolumeMiB   = 512
+	forceTLSSetting = "rds.force_ssl"
+)
+
+// amend has the servers follow what a call has asked for, and shows their states.
+func (d *databases) amend(ctx context.Context, operation string, form url.Values, body []byte) ([]byte, error) {
+	id := form.Get("DBInstanceIdentifier")
+	switch operation {
+	case "CreateDBInstance":
+		if err := d.create(ctx, id); err != nil {
+			return nil, err
+		}
+	case "ModifyDBInstance":
+		if form.Get("RotateMasterUserPassword") == "true" {
+			if err := d.rotate(ctx, id); err != nil {
+				return nil, err
+			}
+		}
+	case "DeleteDBInstance":
+		if err := d.delete(ctx, id); err != nil {
+			return nil, err
+		}
+	}
+	return instance.ReplaceAllFunc(body, d.amendInstance), nil
+}
+
+var (
+	instance   = regexp.MustCompile(`(?s)<DBInstance>.*?</DBInstance>`)
+	instanceID = regexp.MustCompile(`<DBInstanceIdentifier>([^<]+)</DBInstanceIdentifier>`)
+)
+
+const availableElement = "<DBInstanceStatus>available</DBInstanceStatus>"
+
+func (d *databases) amendInstance(element []byte) []byte {
+	match := instanceID.FindSubmatch(element)
+	if match == nil {
+		return element
+	}
+	status := d.status(string(match[1]))
+	if status == "" { // moto's word holds for what has no server, such as another engine
+		return element
+	}
+	// Where moto says anything else, it knows better: the instance is being deleted, say.
+	return bytes.ReplaceAll(element, []byte(availableElement), []byte("<DBInstanceStatus>"+status+"</DBInstanceStatus>"))
+}
+
+func (d *databases) status(id string) string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.creating[id] {
+		return database.Creating
+	}
+	return d.servers.Status(id)
+}
+
+// create starts a server for an instance that moto has taken, with a password of its own in the secret. It goes on by itself;
+// the API shows the instance as creating.
+func (d *databases) create(ctx context.Context, id string) error {
+	found, err := d.describe(ctx, id)
+	if err != nil {
+		return err
+	}
+	if aws.ToString(found.Engine) != "postgres" {
+		return nil
+	}
+	if found.MasterUserSecret == nil {
+		return errors.New("only instances with ManageMasterUserPassword have a server in the embedded cloud")
+	}
+	password, err := d.newPassword(ctx, found)
+	if err != nil {
+		return err
+	}
+	force, err := d.forcesTLS(ctx, found)
+	if err != nil {
+		return err
+	}
+	wanted := database.Instance{
+		ID: id, Host: aws.ToString(found.Endpoint.Address), Port: port(found), Database: aws.ToString(found.DBName),
+		User: aws.ToString(found.MasterUsername), Major: major(found), ForceTLS: force, StorageMiB: dataVolumeMiB,
+	}
+	d.setCreating(id, true)
+	d.working.Go(func() {
+		defer d.setCreating(id, false)
+		_ = d.servers.Create(d.ctx, wanted, password) // told in the log, and the API shows the instance as failed
+	})
+	return nil
+}
+
+// delete ends the server of an instance that moto has deleted. The id can be used again once the call is answered.
+func (d *databases) delete(ctx context.Context, id string) error {
+	d.mu.Lock()
+	delete(d.ailing, id)
+	d.mu.Unlock()
+	if d.servers.Status(id) == "" { // of another engine, say
+		return nil
+	}
+	return d.servers.Delete(ctx, id)
+}
+
+func (d *databases) setCreating(id string, creating bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.creating[id] = creating
+}
+
+func port(found rdstypes.DBInstance) int {
+	return int(cmp.Or(aws.ToInt32(found.Endpoint.Port), postgresPort))
+}
+
+func major(found rdstypes.DBInstance) string {
+	version, _, _ := strings.Cut(aws.ToString(found.EngineVersion), ".")
+	return version
+}
+
+func (d *databases) describe(ctx context.Context, id string) (rdstypes.DBInstance, error) {
+	found, err := d.api.DescribeDBInstances(ctx, &rds.DescribeDBInstancesInput{DBInstanceIdentifier: &id})
+	if err != nil {
+		return rdstypes.DBInstance{}, fmt.Errorf("read instance %s: %w", id, err)
+	}
+	return found.DBInstances[0], nil
+}
+
+// forcesTLS says whether an instance refuses connections without TLS: by its parameter group, else by its version.
+func (d *databases) forcesTLS(ctx context.Context, found rdstypes.DBInstance) (bool, error) {
+	for _, group := range found.DBParameterGroups {
+		pages := rds.NewDescribeDBParametersPaginator(d.api, &rds.DescribeDBParametersInput{DBParameterGroupName: group.DBParameterGroupName})
+		for pages.HasMorePages() {
+			page, err := pages.NextPage(ctx)
+			if err != nil {
+				return false, fmt.Errorf("read parameter group %s: %w", aws.ToString(group.DBParameterGroupName), err)
+			}
+			for _, parameter := range page.Parameters {
+				if aws.ToString(parameter.ParameterName) == forceTLSSetting && parameter.ParameterValue != nil {
+					return *parameter.ParameterValue == "1", nil
+				}
+			}
+		}
+	}
+	version, err := strconv.Atoi(major(found))
+	return err == nil && version >= forceTLSSince, nil
+}
+
+// newPassword puts a new password into the secret of an instance.
+func (d *databases) newPassword(ctx context.Context, found rdstypes.DBInstance) (string, error) {
+	password, err := random()
+	if err != nil {
+		return "", err
+	}
+	secret, err := json.Marshal(map[string]string{"username": aws.ToString(found.MasterUsername), "password": password})
+	if err != nil {
+		return "", fmt.Errorf("render a secret: %w", err)
+	}
+	_, err = d.secrets.PutSecretValue(ctx, &secretsmanager.PutSecretValueInput{
+		SecretId: found.MasterUserSecret.SecretArn, SecretString: aws.String(string(secret)),
+	})
+	if err != nil {
+		return "", fmt.Errorf("keep the password of instance %s: %w", aws.ToString(found.DBInstanceIdentifier), err)
+	}
+	return password, nil
+}
+
+// rotate gives an instance another password, as RDS does every seven days, and on demand.
+func (d *databases) rotate(ctx context.Context, id string) error {
+	found, err := d.describe(ctx, id)
+	if err != nil {
+		return err
+	}
+	password, err := d.newPassword(ctx, found)
+	if err != nil {
+		return err
+	}
+	return d.servers.SetPassword(ctx, id, password)
+}
+
+// follow carries out the faults of databases that are in force, and ends those that no longer are.
+func (d *databases) follow(ctx context.Context, set *faults.Set) error {
+	found, err := d.api.DescribeDBInstances(ctx, &rds.DescribeDBInstancesInput{})
+	if err != nil {
+		return fmt.Errorf("list instances: %w", err)
+	}
+	wanted := condition{down: set.Has(faults.DatabaseDown), slow: set.Has(faults.DatabaseSlow), full: set.Has(faults.DatabaseFull)}
+	var problems []error
+	for _, one := range found.DBInstances {
+		if id := aws.ToString(one.DBInstanceIdentifier); d.servers.Status(id) != "" {
+			problems = append(problems, d.bring(ctx, id, wanted))
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// slowDuty is the part of the time that a slow server gets.
+const slowDuty = 0.1
+
+// bring changes what is wrong with a server to what is wanted.
+func (d *databases) bring(ctx context.Context, id string, wanted condition) error {
+	d.mu.Lock()
+	now := d.ailing[id]
+	d.ailing[id] = wanted
+	d.mu.Unlock()
+	duty := 1.0
+	if wanted.slow {
+		duty = slowDuty
+	}
+	var problems []error
+	for _, change := range []struct {
+		due bool
+		do  func() error
+	}{
+		// What ends comes first: a server that is down can neither be filled nor freed.
+		{now.down && !wanted.down, func() error { return d.servers.Up(ctx, id) }},
+		{now.full && !wanted.full, func() error { return d.servers.FreeDisk(ctx, id) }},
+		{!now.full && wanted.full, func() error { return d.servers.FillDisk(ctx, id) }},
+		{now.slow != wanted.slow, func() error { return d.servers.Slow(ctx, id, duty) }},
+		{!now.down && wanted.down, func() error { return d.servers.Down(ctx, id) }},
+	} {
+		if change.due {
+			problems = append(problems, change.do())
+		}
+	}
+	return errors.Join(problems...)
+}
