@@ -49,6 +49,11 @@ type State struct {
 
 // Run serves until ctx ends. A birth is empty: moto keeps everything in memory, so the registry is emptied with it.
 func Run(ctx context.Context, opts Options) error {
+	leave, err := serveAlone(opts.Dir)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	images := filepath.Join(opts.Dir, "registry")
 	if err := os.RemoveAll(images); err != nil {
 		return fmt.Errorf("empty the registry: %w", err)

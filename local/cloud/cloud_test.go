@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"strings"
@@ -369,6 +370,41 @@ func TestLife(t *testing.T) {
 	}
 	if found := call(t, again, "ecr", ecr+"DescribeRepositories", map[string]any{})["repositories"].([]any); len(found) > 0 {
 		t.Errorf("a new cloud holds %v", found)
+	}
+}
+
+// TestStarting holds that a cloud which a killed caller has started is waited for, and that no second one serves beside it.
+func TestStarting(t *testing.T) {
+	dir := t.TempDir()
+	t.Cleanup(func() { _ = cloud.Stop(context.Background(), dir) })
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	serve := func() *exec.Cmd {
+		t.Helper()
+		command := exec.CommandContext(context.Background(), self, append([]string{"serve", dir, pause}, moto...)...)
+		command.Stderr = t.Output()
+		if err := command.Start(); err != nil {
+			t.Fatal(err)
+		}
+		return command
+	}
+	first := serve()
+	go func() { _ = first.Wait() }()
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		if content, err := os.ReadFile(filepath.Join(dir, "serving")); err == nil && len(content) > 0 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("no process says that it serves")
+		}
+	}
+	if state := ensure(t, dir); state.PID != first.Process.Pid {
+		t.Errorf("process %d serves, want the one that was starting, %d", state.PID, first.Process.Pid)
+	}
+	if err := serve().Wait(); err == nil {
+		t.Error("a second cloud served in the same folder, and came to its end")
 	}
 }
 

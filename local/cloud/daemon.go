@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -35,7 +36,7 @@ func Running(ctx context.Context, dir string) (State, bool) {
 }
 
 // Ensure returns the cloud that runs in dir, after starting it as a daemon where none does: exe with args must call Run.
-// Of two callers at once, one starts it.
+// Of two callers at once, one starts it; one that a killed caller has started is waited for.
 func Ensure(ctx context.Context, exe string, args []string, dir string) (State, error) {
 	unlock, err := lock(ctx, dir)
 	if err != nil {
@@ -45,34 +46,91 @@ func Ensure(ctx context.Context, exe string, args []string, dir string) (State, 
 	if state, ok := Running(ctx, dir); ok {
 		return state, nil
 	}
+	ended := make(chan error, 1)
+	var command *exec.Cmd
+	deadline := time.After(startTimeout)
+	for {
+		if state, ok := Running(ctx, dir); ok {
+			return state, nil
+		}
+		if command == nil && server(dir) == 0 { // else it comes or goes, as one that was just killed does
+			if command, err = start(exe, args, dir); err != nil {
+				return State{}, err
+			}
+			go func() { ended <- command.Wait() }()
+		}
+		select {
+		case err := <-ended:
+			return State{}, fmt.Errorf("the cloud ended at once (%w):\n%s", err, lastWords(dir))
+		case <-deadline:
+			if command != nil {
+				_ = command.Process.Kill()
+			}
+			return State{}, fmt.Errorf("the cloud was not ready within %s:\n%s", startTimeout, lastWords(dir))
+		case <-ctx.Done():
+			return State{}, ctx.Err()
+		case <-time.After(poll):
+		}
+	}
+}
+
+func start(exe string, args []string, dir string) (*exec.Cmd, error) {
 	log, err := os.OpenFile(filepath.Join(dir, logFile), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {
-		return State{}, fmt.Errorf("open the cloud's log: %w", err)
+		return nil, fmt.Errorf("open the cloud's log: %w", err)
 	}
 	defer func() { _ = log.Close() }()
 	command := exec.Command(exe, args...) //nolint:noctx // ourselves, to outlive this process
 	command.Stdout, command.Stderr = log, log
 	command.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := command.Start(); err != nil {
-		return State{}, fmt.Errorf("start the cloud: %w", err)
+		return nil, fmt.Errorf("start the cloud: %w", err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- command.Wait() }()
-	deadline := time.After(startTimeout)
+	return command, nil
+}
+
+// servingFile is locked by the process that serves, from its first moment to its last, and names it.
+const servingFile = "serving"
+
+// serveAlone makes this process the one that serves in dir, or says that another is.
+func serveAlone(dir string) (func(), error) {
+	file, err := os.OpenFile(filepath.Join(dir, servingFile), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open the file of the serving process: %w", err)
+	}
+	for deadline := time.Now().Add(time.Second); ; time.Sleep(poll / 10) {
+		if err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err == nil {
+			break
+		}
+		if time.Now().After(deadline) { // it is no mere look, which takes the lock for a moment
+			return nil, errors.Join(fmt.Errorf("process %d serves in %s already; stop it first", server(dir), dir), file.Close())
+		}
+	}
+	if err := file.Truncate(0); err == nil {
+		_, err = fmt.Fprint(file, os.Getpid())
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("name the serving process: %w", err), file.Close())
+	}
+	return func() { _ = file.Close() }, nil
+}
+
+// server is the id of the process that serves in dir, whether it answers already or not, or 0.
+func server(dir string) int {
+	file, err := os.Open(filepath.Join(dir, servingFile))
+	if err != nil {
+		return 0
+	}
+	defer func() { _ = file.Close() }()
 	for {
-		if state, ok := Running(ctx, dir); ok {
-			return state, nil
+		if err := syscall.Flock(int(file.Fd()), syscall.LOCK_SH|syscall.LOCK_NB); err == nil {
+			return 0 // nobody holds it
 		}
-		select {
-		case err := <-ended:
-			return State{}, fmt.Errorf("the cloud ended at once (%w):\n%s", err, lastWords(dir))
-		case <-deadline:
-			_ = command.Process.Kill()
-			return State{}, fmt.Errorf("the cloud was not ready within %s:\n%s", startTimeout, lastWords(dir))
-		case <-ctx.Done():
-			return State{}, ctx.Err()
-		case <-time.After(poll):
+		var pid int
+		if _, err := fmt.Fscan(io.NewSectionReader(file, 0, 20), &pid); err == nil {
+			return pid
 		}
+		time.Sleep(poll / 10) // it is about to write its id
 	}
 }
 
@@ -111,9 +169,9 @@ func lastWords(dir string) string {
 // Stop ends the cloud that runs in dir, if one does, and waits until its process has gone. What a killed one left in the
 // Docker Engine goes as well.
 func Stop(ctx context.Context, dir string) error {
-	if state, ok := Running(ctx, dir); ok {
-		if err := end(ctx, state.PID); err != nil {
-			return fmt.Errorf("end the cloud, process %d: %w", state.PID, err)
+	if pid := server(dir); pid != 0 {
+		if err := end(ctx, pid); err != nil {
+			return fmt.Errorf("end the cloud, process %d: %w", pid, err)
 		}
 	}
 	docker, err := engine.NewClientWithOpts(engine.FromEnv, engine.WithAPIVersionNegotiation())

@@ -274,7 +274,7 @@ func (f *front) serveFaults(w http.ResponseWriter, r *http.Request) {
 	case http.MethodDelete:
 		f.opts.faults.Clear()
 	}
-	if err := f.opts.plane.databases.follow(context.WithoutCancel(r.Context()), f.opts.faults); err != nil {
+	if err := f.opts.plane.databases.follow(context.WithoutCancel(r.Context())); err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}

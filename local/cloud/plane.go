@@ -84,7 +84,7 @@ func newPlane(ctx context.Context, opts planeOptions) (*plane, error) {
 		containers: newContainers(ecs.NewFromConfig(config), runner, listening),
 		balancing:  &balancing{api: elb.NewFromConfig(config), plane: listening},
 		databases: &databases{
-			api: rds.NewFromConfig(config), secrets: secretsmanager.NewFromConfig(config), servers: servers, ctx: planeCtx,
+			api: rds.NewFromConfig(config), secrets: secretsmanager.NewFromConfig(config), servers: servers, faults: opts.faults, ctx: planeCtx,
 			creating: map[string]bool{}, ailing: map[string]condition{},
 		},
 	}

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log"
 	"net/url"
 	"regexp"
 	"strconv"
@@ -27,6 +28,7 @@ type databases struct {
 	api     *rds.Client            // moto's
 	secrets *secretsmanager.Client // moto's
 	servers *database.Servers
+	faults  *faults.Set
 	ctx     context.Context // ends with the cloud
 	working sync.WaitGroup  // creations under way
 
@@ -123,8 +125,14 @@ func (d *databases) create(ctx context.Context, id string) error {
 	}
 	d.setCreating(id, true)
 	d.working.Go(func() {
-		defer d.setCreating(id, false)
-		_ = d.servers.Create(d.ctx, wanted, password) // told in the log, and the API shows the instance as failed
+		err := d.servers.Create(d.ctx, wanted, password) // told in the log, and the API shows the instance as failed
+		d.setCreating(id, false)
+		if err == nil {
+			err = d.bring(d.ctx, id, d.wanted()) // a fault may be older than the instance
+		}
+		if err != nil && d.ctx.Err() == nil {
+			log.Printf("database %s: %v", id, err)
+		}
 	})
 	return nil
 }
@@ -215,17 +223,21 @@ func (d *databases) rotate(ctx context.Context, id string) error {
 	return d.servers.SetPassword(ctx, id, password)
 }
 
+// wanted is what is to be wrong with every server, by the faults in force.
+func (d *databases) wanted() condition {
+	return condition{down: d.faults.Has(faults.DatabaseDown), slow: d.faults.Has(faults.DatabaseSlow), full: d.faults.Has(faults.DatabaseFull)}
+}
+
 // follow carries out the faults of databases that are in force, and ends those that no longer are.
-func (d *databases) follow(ctx context.Context, set *faults.Set) error {
+func (d *databases) follow(ctx context.Context) error {
 	found, err := d.api.DescribeDBInstances(ctx, &rds.DescribeDBInstancesInput{})
 	if err != nil {
 		return fmt.Errorf("list instances: %w", err)
 	}
-	wanted := condition{down: set.Has(faults.DatabaseDown), slow: set.Has(faults.DatabaseSlow), full: set.Has(faults.DatabaseFull)}
 	var problems []error
 	for _, one := range found.DBInstances {
 		if id := aws.ToString(one.DBInstanceIdentifier); d.servers.Status(id) != "" {
-			problems = append(problems, d.bring(ctx, id, wanted))
+			problems = append(problems, d.bring(ctx, id, d.wanted()))
 		}
 	}
 	return errors.Join(problems...)

@@ -43,10 +43,12 @@ func (s *service) observe(d *deployment) {
 			m.leaving = true
 			s.fail(d, m)
 		}
-		m.healthy = s.isHealthy(d, m, status)
-		if m.healthy {
+		wasHealthy := m.healthy
+		if m.healthy = s.isHealthy(d, m, status); m.healthy {
 			m.everWell, m.sick = true, false
-			d.failed = 0 // resetOnHealthyTask, which is on unless it is switched off
+			if !wasHealthy {
+				d.failed = 0 // resetOnHealthyTask, which is on unless it is switched off
+			}
 		}
 		return aws.ToString(status.LastStatus) == "STOPPED"
 	})

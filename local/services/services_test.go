@@ -93,7 +93,7 @@ func (t *fakeTask) live() {
 	t.set(func(s *ecstypes.Task) { s.LastStatus, s.StartedAt = aws.String("RUNNING"), aws.Time(time.Now()) })
 	well := true
 	switch {
-	case strings.HasPrefix(kind, "crash"):
+	case strings.HasPrefix(kind, "crash"), strings.HasPrefix(kind, "one-well") && !t.isFirst():
 		t.wait(time.Second)
 		t.set(func(s *ecstypes.Task) { s.DesiredStatus = aws.String("STOPPED") })
 		t.launch.Deactivate(context.Background())
@@ -109,6 +109,16 @@ func (t *fakeTask) live() {
 		<-t.stop
 	}
 	t.launch.Deactivate(context.Background())
+}
+
+// isFirst says whether a task is the first of its task definition.
+func (t *fakeTask) isFirst() bool {
+	for _, one := range t.world.all() {
+		if aws.ToString(one.launch.Definition.TaskDefinitionArn) == aws.ToString(t.launch.Definition.TaskDefinitionArn) {
+			return one == t
+		}
+	}
+	return false
 }
 
 func (t *fakeTask) wait(d time.Duration) bool {
@@ -323,6 +333,28 @@ func TestBreaker(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestReset holds that a task that gets healthy sets the breaker's count back, once: it does not protect a release whose
+// other tasks go on failing.
+func TestReset(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world, s *services.Scheduler) {
+		s.Put(config("good:1", 2), false)
+		settle(t, s)
+		s.Put(config("one-well:2", 2), false)
+		settle(t, s)
+		view, _ := s.View(arn)
+		started := 0
+		for _, task := range w.all() {
+			if aws.ToString(task.launch.Definition.TaskDefinitionArn) == "one-well:2" {
+				started++
+			}
+		}
+		// Two crash before the first is well, and three after it.
+		if view.Definition != "good:1" || started != 6 {
+			t.Errorf("after %d tasks, of which one was well, the service runs %s; want a rollback after 6", started, view.Definition)
+		}
+	})
 }
 
 // TestThreshold holds the breaker's threshold: half of the desired count, at least 3.
