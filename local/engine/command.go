@@ -105,6 +105,21 @@ func (c command) wait(ctx context.Context, cmd *exec.Cmd, tails ...*tail) error 
 	}
 }
 
+// endLeftPlugins ends provider plugins that a killed CLI has left: nobody talks to them any more, and each keeps its memory.
+// It must not be called while a CLI of this folder runs.
+func endLeftPlugins(dir string) {
+	files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, file := range files {
+		words, err := os.ReadFile(file)
+		if err != nil || !bytes.HasPrefix(words, []byte(filepath.Join(dir, pluginFolder)+string(filepath.Separator))) {
+			continue
+		}
+		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file))); err == nil {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
+	}
+}
+
 // awaitOther waits until a CLI that an earlier, killed run left behind has finished what it began.
 func (c command) awaitOther(ctx context.Context, out io.Writer) error {
 	pid, err := notedPID(c.dir)

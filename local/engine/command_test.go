@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -166,9 +167,10 @@ func TestFreeLocks(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, content := range map[string]string{
-		"alive.json": fmt.Sprintf(`{"pid": %d}`, os.Getpid()),
-		"dead.json":  fmt.Sprintf(`{"pid": %d}`, gone.Process.Pid),
-		"half.json":  `{"pi`,
+		"alive.json":      fmt.Sprintf(`{"pid": %d}`, os.Getpid()),
+		"dead.json":       fmt.Sprintf(`{"pid": %d}`, gone.Process.Pid),
+		"half.json":       `{"pi`,
+		"dead.json.attrs": `{}`, // the file backend writes one beside each
 	} {
 		if err := os.WriteFile(filepath.Join(locks, name), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
@@ -195,4 +197,38 @@ func TestBrief(t *testing.T) {
 	if brief("up", nil) != nil {
 		t.Error("an error of nothing")
 	}
+}
+
+// TestEndLeftPlugins holds that what runs from the plugins' folder ends, and nothing else.
+func TestEndLeftPlugins(t *testing.T) {
+	dir := t.TempDir()
+	sleep, err := exec.LookPath("sleep")
+	if err != nil {
+		t.Fatal(err)
+	}
+	start := func(folder string) *exec.Cmd {
+		t.Helper()
+		if err := os.MkdirAll(folder, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		plugin := filepath.Join(folder, "pulumi-resource-x")
+		if err := os.Symlink(sleep, plugin); err != nil {
+			t.Fatal(err)
+		}
+		command := exec.CommandContext(t.Context(), plugin, "60")
+		if err := command.Start(); err != nil {
+			t.Fatal(err)
+		}
+		return command
+	}
+	ours, other := start(filepath.Join(dir, pluginFolder, "resource-x")), start(filepath.Join(dir, "elsewhere"))
+	endLeftPlugins(dir)
+	if err := ours.Wait(); err == nil || !strings.Contains(err.Error(), "killed") {
+		t.Errorf("the plugin ended with %v", err)
+	}
+	if err := other.Process.Signal(syscall.Signal(0)); err != nil {
+		t.Errorf("another process was ended: %v", err)
+	}
+	_ = other.Process.Kill()
+	_ = other.Wait()
 }

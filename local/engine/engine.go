@@ -54,13 +54,17 @@ func (e Engine) Up(ctx context.Context) (auto.UpResult, error) {
 	if err := session.handOver(ctx); err != nil {
 		return auto.UpResult{}, err
 	}
+	if err := e.begin(ctx, session); err != nil {
+		return auto.UpResult{}, err
+	}
 	var printed bytes.Buffer
 	out := io.MultiWriter(e.Out, &printed)
 	result, err := session.stack.Up(ctx, optup.ProgressStreams(out), optup.ErrorProgressStreams(out), optup.SuppressOutputs())
 	if err != nil {
 		e.noteMet(printed.String())
+		return result, brief("up", err)
 	}
-	return result, brief("up", err)
+	return result, e.finish()
 }
 
 // Preview says what Up would change.
@@ -93,6 +97,9 @@ func (e Engine) Down(ctx context.Context) error {
 	if _, err := session.stack.PreviewDestroy(ctx, optdestroy.ProgressStreams(&preview), optdestroy.ErrorProgressStreams(&preview)); err != nil {
 		_, _ = preview.WriteTo(e.Out)
 		return brief("down", err)
+	}
+	if err := e.begin(ctx, session); err != nil {
+		return err
 	}
 	_, err = session.stack.Destroy(ctx, optdestroy.ProgressStreams(e.Out), optdestroy.ErrorProgressStreams(e.Out))
 	if err != nil {
@@ -154,6 +161,7 @@ func (e Engine) Stop(ctx context.Context) error {
 	if err := endLeftCLI(ctx, e.dir()); err != nil {
 		return err
 	}
+	endLeftPlugins(e.dir())
 	if err := e.endCloud(ctx); err != nil {
 		return err
 	}
@@ -216,6 +224,7 @@ func (e Engine) open(ctx context.Context) (*session, error) {
 	if err := cli.awaitOther(ctx, e.Out); err != nil {
 		return nil, err
 	}
+	endLeftPlugins(e.dir())
 	running, err := e.cloud(ctx, kit)
 	if err != nil {
 		return nil, err
@@ -274,6 +283,7 @@ func (e Engine) stack(ctx context.Context, cli command, running cloud.State) (*s
 			continue
 		}
 		_, _ = fmt.Fprintln(e.Out, "engine: the cloud of the last run is gone, with all that it held; this one begins empty")
+		_ = os.Remove(filepath.Join(e.dir(), unfinishedFile)) // nothing is left to be finished
 		if err := os.RemoveAll(dir); err != nil {
 			return nil, fmt.Errorf("remove the state of an earlier cloud: %w", err)
 		}

@@ -12,6 +12,9 @@ import (
 	"slipway/local/tools"
 )
 
+// pluginFolder is where, below a checkout's own folder, the CLI looks for plugins.
+const pluginFolder = "home/plugins"
+
 // The names under which the CLI looks for the provider plugins.
 const (
 	awsPlugin    = "resource-aws-v" + tools.AWSVersion
@@ -71,7 +74,7 @@ func (e Engine) equip(ctx context.Context) (kit, error) {
 	if err := group.Wait(); err != nil {
 		return kit{}, err
 	}
-	plugins := filepath.Join(e.dir(), "home", "plugins")
+	plugins := filepath.Join(e.dir(), pluginFolder)
 	if err := os.MkdirAll(plugins, 0o700); err != nil {
 		return kit{}, fmt.Errorf("make the plugin folder: %w", err)
 	}

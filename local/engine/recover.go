@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
+	"github.com/pulumi/pulumi/sdk/v3/go/auto/optrefresh"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 
 	"slipway/local/cloud"
@@ -62,14 +63,44 @@ func (e Engine) strays(ctx context.Context, running cloud.State, state string) (
 	return slices.DeleteFunc(held, func(line string) bool { return isKnown(line, known.String()) }), nil
 }
 
-// isKnown says whether a line of the inventory is in a state. Rules of a security group go by their group where that is a
-// network's default one, whose rules nobody declares.
+// Things that AWS makes for others, beside what was asked for.
+var madeByAWS = []string{"DescribeNetworkInterfaces", "DescribeDBSnapshots"}
+
+// isKnown says whether a line of the inventory is in a state, or is nothing that a state would know. Rules of a security group
+// go by their group where that is a network's default one, whose rules nobody declares.
 func isKnown(line, state string) bool {
 	fields := strings.Fields(line)
-	if strings.Contains(state, fields[2]) {
+	if strings.Contains(state, fields[2]) || slices.Contains(madeByAWS, fields[1]) {
 		return true
 	}
 	return len(fields) == 5 && regexp.MustCompile(`"defaultSecurityGroupId": ?"`+regexp.QuoteMeta(fields[4])+`"`).MatchString(state)
+}
+
+// unfinishedFile is there while a run changes the cloud, and after one that did not come to its end.
+const unfinishedFile = "unfinished"
+
+// begin notes that a run begins. Where the last one did not come to its end, the cloud may be ahead of the state: a service that
+// was asked to go cannot be updated any more. So the state is read from the cloud first.
+func (e Engine) begin(ctx context.Context, s *session) error {
+	file := filepath.Join(e.dir(), unfinishedFile)
+	if _, err := os.Stat(file); err == nil {
+		_, _ = fmt.Fprintln(e.Out, "engine: the last run did not come to its end; comparing its state with the cloud")
+		if _, err := s.stack.Refresh(ctx, optrefresh.ProgressStreams(e.Out), optrefresh.ErrorProgressStreams(e.Out)); err != nil {
+			return brief("refresh", err)
+		}
+	}
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		return fmt.Errorf("note that a run begins: %w", err)
+	}
+	return nil
+}
+
+// finish notes that a run came to its end.
+func (e Engine) finish() error {
+	if err := os.Remove(filepath.Join(e.dir(), unfinishedFile)); err != nil {
+		return fmt.Errorf("note that a run came to its end: %w", err)
+	}
+	return nil
 }
 
 // metFile keeps what the last `up` met and could not go on for.
@@ -117,6 +148,7 @@ func freeLocks(state string, out io.Writer) error {
 			}
 		}
 		_, _ = fmt.Fprintf(out, "engine: removing the lock of process %d, which is gone\n", lock.Pid)
+		_ = os.Remove(path + ".attrs") // the file backend's note beside it, which locks nothing
 		return os.Remove(path)
 	})
 }
