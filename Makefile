@@ -7,7 +7,7 @@ LOCAL := $(SLIPWAY_CACHE)/bin/local
 GO_TEST := go test -race
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview down outputs stop bench build test test-infra test-local test-backend test-frontend test-embedded lint fmt golden clean
+.PHONY: help up preview down outputs stop fault chaos bench build test test-infra test-local test-backend test-frontend test-embedded lint fmt golden clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,14 @@ endif
 
 stop: $(LOCAL) ## stop the embedded cloud as it is; the next `up` begins with an empty one
 	@$(LOCAL) stop
+
+fault: $(LOCAL) ## list the faults in force; FAULT="..." puts one in force, such as "throttle service=ecs times=3"; FAULT=clear ends all
+	@$(LOCAL) fault $(FAULT)
+
+RUNS ?= 200
+SEED ?= 1
+chaos: $(LOCAL) ## up, release, rollback and down RUNS times, each time with a fault and a kill that SEED draws
+	@$(LOCAL) chaos -runs $(RUNS) -seed $(SEED)
 
 bench: $(LOCAL) ## print figures: preview, up, rolling updates, image builds, compile time and memory
 	@$(LOCAL) bench

@@ -209,7 +209,7 @@ func TestKilled(t *testing.T) {
 		if err := command.Start(); err != nil {
 			t.Fatal(err)
 		}
-		after := time.Duration(2+round*12+random.IntN(10)) * time.Second
+		after := time.Duration(2+round*5+random.IntN(5)) * time.Second
 		t.Logf("round %d: killing up after %s", round, after)
 		time.Sleep(after)
 		_ = syscall.Kill(-command.Process.Pid, syscall.SIGKILL)

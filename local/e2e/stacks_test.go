@@ -89,8 +89,9 @@ func (c checkout) outputs(t *testing.T, stack string) outputs {
 	return found
 }
 
-// adapt changes a stack's values where this machine is not a GitHub runner, as Pulumi.local.yaml does: base images, the
-// network of builds, and the salt, which the CLI would otherwise write. It adds values.
+// adapt changes a stack's values where this machine is neither a GitHub runner nor AWS, as Pulumi.local.yaml does: base images,
+// the network of builds, the database's certificate, the time to drain, and the salt, which the CLI would otherwise write. It
+// adds values.
 func (c checkout) adapt(t *testing.T, stack string, values map[string]any) {
 	t.Helper()
 	read := func(name string) (whole, config map[string]any) {
@@ -111,7 +112,9 @@ func (c checkout) adapt(t *testing.T, stack string, values map[string]any) {
 	local, localConfig := read("Pulumi.local.yaml")
 	whole, config := read("Pulumi." + stack + ".yaml")
 	whole["encryptionsalt"] = local["encryptionsalt"]
-	config["slipway:imagesBuildNetwork"] = localConfig["slipway:imagesBuildNetwork"]
+	for _, key := range []string{"slipway:imagesBuildNetwork", "slipway:databaseTls", "slipway:edgeDeregistrationSeconds"} {
+		config[key] = localConfig[key]
+	}
 	overrides, _ := config["slipway:serviceOverrides"].(map[string]any)
 	merged := map[string]any{}
 	for service, row := range localConfig["slipway:serviceOverrides"].(map[string]any) {

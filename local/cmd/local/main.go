@@ -6,17 +6,20 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"slices"
 	"syscall"
+	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
 
 	"slipway/infra"
 	"slipway/local/bench"
+	"slipway/local/chaos"
 	"slipway/local/cloud"
 	"slipway/local/engine"
 	"slipway/local/faults"
@@ -33,6 +36,8 @@ const usage = `usage: local COMMAND [STACK]
   outputs  print the stack's outputs again
   stop     stop the embedded cloud without destroying the stack; the next up begins with an empty cloud
   bench    print figures: preview, up, rolling updates, image builds, compile time and memory
+  chaos    up, release, rollback and down, over and over, each time with a fault and a kill: local chaos [-runs N] [-seed N]
+           [-workers N] [-limit DURATION]
   fault    without words: list the faults in force; clear: end them all; else put one in force:
            local fault ` + faults.Usage + `
 `
@@ -50,11 +55,13 @@ func run(ctx context.Context, args []string) error {
 	if len(args) == 0 {
 		return fmt.Errorf("no command is given\n%s", usage)
 	}
-	if args[0] == "cloud" { // not for people: the servers, as `up` starts them
+	switch args[0] {
+	case "cloud": // not for people: the servers, as `up` starts them
 		return serve(ctx, args[1:])
-	}
-	if args[0] == "fault" {
+	case "fault":
 		return fault(ctx, args[1:])
+	case "chaos":
+		return soak(ctx, args[1:])
 	}
 	stack := engine.DefaultStack
 	switch len(args) {
@@ -139,6 +146,29 @@ func serve(ctx context.Context, args []string) error {
 	}
 	cache := tools.Cache{Dir: dir, Out: os.Stderr}
 	return cloud.Run(ctx, cloud.Options{Dir: args[0], Pause: args[1], Moto: args[3:], Log: os.Stderr, Postgres: cache.PostgresImage})
+}
+
+// soak runs chaos in clones of the checkout.
+func soak(ctx context.Context, args []string) error {
+	flags := flag.NewFlagSet("chaos", flag.ContinueOnError)
+	options := chaos.Options{Out: os.Stdout}
+	flags.IntVar(&options.Runs, "runs", 200, "how many runs")
+	flags.Uint64Var(&options.Seed, "seed", 1, "what faults and kills are drawn from")
+	flags.IntVar(&options.Workers, "workers", 2, "runs at a time")
+	flags.DurationVar(&options.Limit, "limit", 4*time.Hour, "no run begins after it")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	var err error
+	if options.Source, err = findTop(); err != nil {
+		return err
+	}
+	if options.Bin, err = os.Executable(); err != nil {
+		return fmt.Errorf("find our own executable: %w", err)
+	}
+	report, err := chaos.Soak(ctx, options)
+	fmt.Println(report)
+	return err
 }
 
 // fault lists the faults of the running cloud, ends them, or adds one.

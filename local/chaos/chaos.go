@@ -1,0 +1,234 @@
+// Package chaos is a soak: again and again a stack is brought up, released, returned and taken down in an embedded cloud of
+// its own, each time with a fault in one step and a kill in one step, drawn from a seed. After each disturbance the next `up`
+// must bring everything in order.
+package chaos
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"slipway/local/faults"
+)
+
+// Options say how long and where.
+type Options struct {
+	Bin     string        // the tool behind the make targets
+	Source  string        // a checkout, whose HEAD is cloned
+	Runs    int           // at least 1
+	Seed    uint64        // the same seed draws the same faults and kills; at which call they hit still depends on the machine
+	Workers int           // runs at a time, each in a clone of its own; 1 if 0
+	Limit   time.Duration // of all runs; none is begun after it. An hour a worker if 0
+	Out     io.Writer     // a line for each run
+}
+
+// step is one command of a run.
+type step string
+
+// The steps of a run, in their order.
+const (
+	up      step = "up"       // from nothing to the first revision
+	release step = "release"  // to a second one, which is built
+	back    step = "rollback" // to the first one, with no build
+	down    step = "down"
+)
+
+var steps = []step{up, release, back, down}
+
+// victim is what a kill hits.
+type victim string
+
+const (
+	tool    victim = "tool"    // `make up` alone, as ^C^C or a closed terminal would
+	toolCLI victim = "engine"  // and the Pulumi CLI with it
+	machine victim = "machine" // and the cloud's servers: the power fails
+)
+
+// plan is what happens in one run.
+type plan struct {
+	faultStep, killStep step
+	fault               faults.Fault
+	victim              victim
+	killAfter           time.Duration
+}
+
+func (p plan) String() string {
+	return fmt.Sprintf("%s in %s; %s killed %.1f s into %s", p.fault, p.faultStep, p.victim, p.killAfter.Seconds(), p.killStep)
+}
+
+// calls are those that a fault may be for; an empty operation means all of the service.
+var calls = []struct{ service, operation string }{
+	{"ec2", ""}, {"ec2", "CreateVpc"}, {"ec2", "CreateSubnet"}, {"ec2", "AllocateAddress"}, {"ec2", "AuthorizeSecurityGroupIngress"},
+	{"ec2", "DescribeSubnets"}, {"iam", ""}, {"iam", "CreateRole"}, {"iam", "PutRolePolicy"}, {"ecr", ""}, {"ecr", "CreateRepository"},
+	{"ecr", "GetAuthorizationToken"}, {"logs", ""}, {"logs", "CreateLogGroup"}, {"rds", ""}, {"rds", "CreateDBInstance"},
+	{"rds", "DescribeDBInstances"}, {"elasticloadbalancing", ""}, {"elasticloadbalancing", "CreateTargetGroup"},
+	{"elasticloadbalancing", "CreateRule"}, {"ecs", ""}, {"ecs", "RegisterTaskDefinition"}, {"ecs", "CreateService"},
+	{"ecs", "UpdateService"}, {"ecs", "DescribeServices"}, {"ecs", "DeregisterTaskDefinition"}, {"secretsmanager", ""}, {"", ""},
+}
+
+var kinds = []faults.Kind{
+	faults.Throttle, faults.Error, faults.Slow, faults.Lost, faults.Lost, // the last of calls is the nastiest
+	faults.Registry, faults.DiskFull, faults.TasksLost, faults.DatabaseDown, faults.DatabaseSlow, faults.DatabaseFull,
+}
+
+// draw makes the plan of a run. Kills come at any moment of the time that a step takes undisturbed.
+func draw(seed uint64, run int) plan {
+	random := rand.New(rand.NewPCG(seed, uint64(run))) //nolint:gosec // chaos that can be repeated, no secret
+	p := plan{
+		faultStep: steps[random.IntN(len(steps))], killStep: steps[random.IntN(len(steps))],
+		victim: []victim{tool, tool, tool, toolCLI, toolCLI, machine}[random.IntN(6)],
+	}
+	p.fault.Kind = kinds[random.IntN(len(kinds))]
+	if p.fault.OfCall() {
+		call := calls[random.IntN(len(calls))]
+		p.fault.Service, p.fault.Operation, p.fault.Times = call.service, call.operation, 1+random.IntN(4)
+	}
+	if p.fault.Kind == faults.Slow {
+		p.fault.Delay = time.Duration(1+random.IntN(5)) * time.Second
+	}
+	longest := map[step]time.Duration{up: 25 * time.Second, release: 20 * time.Second, back: 12 * time.Second, down: 12 * time.Second}
+	p.killAfter = time.Duration(random.Int64N(int64(longest[p.killStep])))
+	return p
+}
+
+// Outcome is what became of one run.
+type Outcome struct {
+	Run        int
+	Plan       string
+	Took       time.Duration
+	Commands   []string // undisturbed ones, with how long they took
+	Disturbed  []string // what the disturbed steps did: failed, killed, impatient, unharmed
+	Explained  []string // the tool's words about starting over, or about locks
+	Retracted  int      // releases that counted as a success and were rolled back
+	Violations []string
+}
+
+// Report is what became of all.
+type Report struct {
+	Outcomes []Outcome
+	Took     time.Duration
+}
+
+// Soak runs. It returns an error where something was violated, or where it could not go on; the report is good in any case.
+func Soak(ctx context.Context, options Options) (Report, error) {
+	if options.Runs < 1 {
+		return Report{}, fmt.Errorf("%d runs are none; ask for 1 or more", options.Runs)
+	}
+	options.Workers = max(1, options.Workers)
+	if options.Limit == 0 {
+		options.Limit = time.Hour
+	}
+	temp, err := os.MkdirTemp("", "slipway-chaos-")
+	if err != nil {
+		return Report{}, fmt.Errorf("make a folder for clones: %w", err)
+	}
+	defer func() { _ = os.RemoveAll(temp) }()
+	start := time.Now()
+	var (
+		mu     sync.Mutex
+		report Report
+		next   int
+		failed []error
+		group  sync.WaitGroup
+	)
+	take := func() (int, bool) {
+		mu.Lock()
+		defer mu.Unlock()
+		if next >= options.Runs || time.Since(start) > options.Limit || ctx.Err() != nil {
+			return 0, false
+		}
+		next++
+		return next, true
+	}
+	for n := range options.Workers {
+		group.Go(func() {
+			w, err := newWorker(ctx, options, filepath.Join(temp, fmt.Sprintf("worker-%d", n)))
+			if err == nil {
+				defer w.close()
+				err = w.learn(ctx)
+			}
+			for err == nil {
+				run, ok := take()
+				if !ok {
+					return
+				}
+				outcome := w.run(ctx, run, draw(options.Seed, run))
+				mu.Lock()
+				report.Outcomes = append(report.Outcomes, outcome)
+				_, _ = fmt.Fprintln(options.Out, outcome)
+				mu.Unlock()
+				if len(outcome.Violations) > 0 { // the next run begins with nothing that this one left
+					err = w.command(ctx, "stop").err
+				}
+			}
+			mu.Lock()
+			failed = append(failed, err)
+			mu.Unlock()
+		})
+	}
+	group.Wait()
+	report.Took = time.Since(start)
+	slices.SortFunc(report.Outcomes, func(a, b Outcome) int { return a.Run - b.Run })
+	if violations := report.violations(); violations > 0 {
+		failed = append(failed, fmt.Errorf("%d of %d runs broke a promise", violations, len(report.Outcomes)))
+	}
+	if len(report.Outcomes) < options.Runs {
+		failed = append(failed, fmt.Errorf("%d of %d runs were made within %s", len(report.Outcomes), options.Runs, options.Limit))
+	}
+	return report, errors.Join(append(failed, ctx.Err())...)
+}
+
+func (r Report) violations() int {
+	count := 0
+	for _, outcome := range r.Outcomes {
+		if len(outcome.Violations) > 0 {
+			count++
+		}
+	}
+	return count
+}
+
+// String is one line, and one more for each violation.
+func (o Outcome) String() string {
+	line := fmt.Sprintf("run %3d: %5.1f s  %s  [%s]  %s", o.Run, o.Took.Seconds(), o.Plan, strings.Join(o.Disturbed, ", "), strings.Join(o.Commands, ", "))
+	for _, words := range o.Explained {
+		line += "\n         explained: " + words
+	}
+	for _, violation := range o.Violations {
+		line += "\n         VIOLATION: " + violation
+	}
+	return line
+}
+
+// String is a summary.
+func (r Report) String() string {
+	var times []time.Duration
+	disturbed, retracted, startedOver := map[string]int{}, 0, 0
+	for _, outcome := range r.Outcomes {
+		times = append(times, outcome.Took)
+		retracted += outcome.Retracted
+		for _, what := range outcome.Disturbed {
+			_, what, _ = strings.Cut(what, " ")
+			disturbed[what]++
+		}
+		if slices.ContainsFunc(outcome.Explained, isStartingOver) {
+			startedOver++
+		}
+	}
+	slices.Sort(times)
+	median := time.Duration(0)
+	if len(times) > 0 {
+		median = times[(len(times)-1)/2]
+	}
+	return fmt.Sprintf("%d runs in %s, median %.1f s; disturbed steps: %v; %d runs started over with an empty cloud, as the tool said; "+
+		"%d releases counted as a success and were rolled back; %d runs broke a promise",
+		len(r.Outcomes), r.Took.Round(time.Second), median.Seconds(), disturbed, startedOver, retracted, r.violations())
+}

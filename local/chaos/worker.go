@@ -1,0 +1,289 @@
+package chaos
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"gopkg.in/yaml.v3"
+
+	"slipway/local/cloud"
+)
+
+const (
+	impatience = 75 * time.Second // after which a person would end a disturbed step
+	patience   = 4 * time.Minute  // after which an undisturbed one counts as hanging
+	settling   = 45 * time.Second // of the tasks and the load balancer, after a step
+)
+
+// worker is a clone with a cloud of its own.
+type worker struct {
+	options  Options
+	dir      string
+	kinds    map[string]int // of what the cloud holds when all is well
+	items    []string       // that must be in the database
+	commands []string       // undisturbed ones of this run, with how long they took
+	built    []string       // revisions that this cloud has run, the oldest first
+	log      *bytes.Buffer  // what the tool printed in this run
+}
+
+func newWorker(ctx context.Context, options Options, dir string) (*worker, error) {
+	w := &worker{options: options, dir: dir, log: &bytes.Buffer{}}
+	for _, args := range [][]string{
+		{"clone", "--quiet", options.Source, dir},
+		{"-C", dir, "config", "user.name", "chaos"},
+		{"-C", dir, "config", "user.email", "chaos@example.com"},
+	} {
+		if out, err := exec.CommandContext(ctx, "git", args...).CombinedOutput(); err != nil {
+			return nil, fmt.Errorf("git %s: %w: %s", strings.Join(args, " "), err, out)
+		}
+	}
+	return w, w.configure("")
+}
+
+// configure writes the stack's values: one service with its database, on the pace of a test. revision pins what runs.
+func (w *worker) configure(revision string) error {
+	var project, stack struct {
+		Config map[string]any `yaml:"config"`
+		Rest   map[string]any `yaml:",inline"`
+	}
+	for name, into := range map[string]any{"Pulumi.yaml": &project, "Pulumi.local.yaml": &stack} {
+		content, err := os.ReadFile(filepath.Join(w.dir, name))
+		if err != nil {
+			return fmt.Errorf("read the clone's values: %w", err)
+		}
+		if err := yaml.Unmarshal(content, into); err != nil {
+			return fmt.Errorf("understand %s: %w", name, err)
+		}
+	}
+	all, _ := project.Config["slipway:services"].(map[string]any)
+	rows, _ := all["default"].(map[string]any)
+	overrides, _ := stack.Config["slipway:serviceOverrides"].(map[string]any)
+	override, ok := overrides["backend"].(map[string]any)
+	backend, there := rows["backend"].(map[string]any)
+	if !there || !ok {
+		return errors.New("the sample's backend is not where it was in Pulumi.yaml and Pulumi.local.yaml")
+	}
+	override["cpu"], override["memory"], override["healthGraceSeconds"] = 1024, 2048, 15
+	delete(backend, "path")
+	backend["default"] = true
+	stack.Config["slipway:services"] = map[string]any{"backend": backend}
+	stack.Config["slipway:serviceOverrides"] = map[string]any{"backend": override}
+	stack.Config["slipway:edgeDeregistrationSeconds"] = 1
+	delete(stack.Config, "slipway:revision")
+	if revision != "" {
+		stack.Config["slipway:revision"] = revision
+	}
+	content, err := yaml.Marshal(stack)
+	if err != nil {
+		return fmt.Errorf("render the clone's values: %w", err)
+	}
+	return os.WriteFile(filepath.Join(w.dir, "Pulumi.local.yaml"), content, 0o600)
+}
+
+// commit makes a new revision, and returns it. Its images are the old ones under another name: no build takes time.
+func (w *worker) commit(ctx context.Context) (string, error) {
+	if err := w.configure(""); err != nil {
+		return "", err
+	}
+	return w.head(ctx, "commit", "--quiet", "--all", "--allow-empty", "--message", "change")
+}
+
+// head runs a git command in the clone and returns its HEAD.
+func (w *worker) head(ctx context.Context, args ...string) (string, error) {
+	var last []byte
+	for _, args := range [][]string{args, {"rev-parse", "HEAD"}} {
+		out, err := exec.CommandContext(ctx, "git", append([]string{"-C", w.dir}, args...)...).CombinedOutput()
+		if err != nil {
+			return "", fmt.Errorf("git %s: %w: %s", strings.Join(args, " "), err, out)
+		}
+		last = out
+	}
+	return strings.TrimSpace(string(last)), nil
+}
+
+// result is what became of one command of the tool.
+type result struct {
+	err  error
+	text string
+}
+
+// command runs the tool to its end.
+func (w *worker) command(ctx context.Context, args ...string) result {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	command := exec.CommandContext(ctx, w.options.Bin, args...)
+	command.Dir = w.dir
+	start := time.Now()
+	out, err := command.CombinedOutput()
+	w.commands = append(w.commands, fmt.Sprintf("%s %.0f s", args[0], time.Since(start).Seconds()))
+	w.log.Write(out)
+	if err != nil {
+		err = fmt.Errorf("%s: %w: %s", strings.Join(args, " "), err, lastLines(string(out)))
+	}
+	return result{err, string(out)}
+}
+
+func lastLines(text string) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	return strings.Join(lines[max(0, len(lines)-12):], " / ")
+}
+
+// disturbed runs the tool with a fault that begins once there is a cloud, and a kill after a while. It says how it ended.
+func (w *worker) disturbed(ctx context.Context, s step, p plan) string {
+	command := exec.Command(w.options.Bin, nameOf(s)) //nolint:noctx // killed below, as hard as the plan wants it
+	command.Dir = w.dir
+	var out bytes.Buffer
+	command.Stdout, command.Stderr = &out, &out
+	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := command.Start(); err != nil {
+		return "could not start: " + err.Error()
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- command.Wait() }()
+	faulty, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if p.faultStep == s {
+		go w.addFault(faulty, p)
+	}
+	end, why := impatience, "impatient"
+	if p.killStep == s {
+		end, why = p.killAfter, "killed"
+	}
+	var verdict string
+	select {
+	case err := <-ended:
+		verdict = "unharmed"
+		if err != nil {
+			verdict = "failed"
+		}
+	case <-time.After(end):
+		_ = syscall.Kill(-command.Process.Pid, syscall.SIGKILL)
+		who := p.victim
+		if why == "impatient" {
+			who = toolCLI // a CLI that waits for what will not come would hold everybody up
+		}
+		w.kill(ctx, who)
+		<-ended
+		verdict = why
+	}
+	w.log.Write(out.Bytes())
+	return string(s) + " " + verdict
+}
+
+// nameOf is the tool's command for a step.
+func nameOf(s step) string {
+	if s == down {
+		return "down"
+	}
+	return "up"
+}
+
+func (w *worker) cloudDir() string { return filepath.Join(w.dir, ".slipway", "cloud") }
+
+func (w *worker) addFault(ctx context.Context, p plan) {
+	for {
+		if state, ok := cloud.Running(ctx, w.cloudDir()); ok {
+			_ = cloud.AddFault(ctx, state.Endpoint, p.fault) // it may end at this moment
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// kill kills what is left of a run, beside the tool.
+func (w *worker) kill(ctx context.Context, who victim) {
+	if who == tool {
+		return
+	}
+	if content, err := os.ReadFile(filepath.Join(w.dir, ".slipway", "pulumi.pid")); err == nil {
+		if pid, err := strconv.Atoi(strings.TrimSpace(string(content))); err == nil && executable(pid) == "pulumi" {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
+	}
+	if who == machine {
+		if state, ok := cloud.Running(ctx, w.cloudDir()); ok {
+			_ = syscall.Kill(state.PID, syscall.SIGKILL)
+		}
+	}
+}
+
+// executable is the base name of what a process runs, or nothing: the id may be another's by now.
+func executable(pid int) string {
+	path, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
+	if err != nil {
+		return ""
+	}
+	return filepath.Base(path)
+}
+
+func (w *worker) clearFaults(ctx context.Context) {
+	if state, ok := cloud.Running(ctx, w.cloudDir()); ok {
+		_ = cloud.ClearFaults(ctx, state.Endpoint) // it may end at this moment
+	}
+}
+
+var addressLine = regexp.MustCompile(`(?m)^  url: "([^"]+)"$`)
+
+// url is the address that the last `up` printed.
+func (w *worker) url() string {
+	matches := addressLine.FindAllStringSubmatch(w.log.String(), -1)
+	if len(matches) == 0 {
+		return ""
+	}
+	return matches[len(matches)-1][1]
+}
+
+// locks are the files of the state's locks.
+func (w *worker) locks() []string {
+	var found []string
+	_ = filepath.WalkDir(filepath.Join(w.dir, ".slipway"), func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && !entry.IsDir() && strings.Contains(path, filepath.Join(".pulumi", "locks")) {
+			found = append(found, path)
+		}
+		return nil
+	})
+	return found
+}
+
+// clouds counts the processes that serve the worker's cloud.
+func (w *worker) clouds() int {
+	lines, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	count := 0
+	for _, file := range lines {
+		content, _ := os.ReadFile(file)
+		if words := strings.Split(string(content), "\x00"); slices.Contains(words, "cloud") && slices.Contains(words, w.cloudDir()) {
+			count++
+		}
+	}
+	return count
+}
+
+func get(ctx context.Context, url string) (*http.Response, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+	if err != nil {
+		return nil, err
+	}
+	return http.DefaultClient.Do(request)
+}
+
+// close ends what is left.
+func (w *worker) close() {
+	w.command(context.Background(), "stop")
+}

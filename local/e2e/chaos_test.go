@@ -1,0 +1,25 @@
+package e2e
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"slipway/local/chaos"
+)
+
+// TestChaos is the short version of `make chaos`: a few runs of up, release, rollback and down, each with a fault and a kill.
+func TestChaos(t *testing.T) {
+	top, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	report, err := chaos.Soak(t.Context(), chaos.Options{
+		Bin: os.Getenv("SLIPWAY_LOCAL"), Source: top, Runs: 2, Seed: 1, Workers: 2, Limit: 4 * time.Minute, Out: t.Output(),
+	})
+	t.Log(report)
+	if err != nil {
+		t.Error(err)
+	}
+}
