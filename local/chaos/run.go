@@ -136,8 +136,10 @@ func (w *worker) prepare(ctx context.Context, s step) (string, error) {
 	return wanted, w.configure(wanted)
 }
 
-var startingOver = regexp.MustCompile(`(?m)^engine: .*(?:starting over with an empty cloud|this one begins empty).*$`)
-var freedLock = regexp.MustCompile(`(?m)^engine: removing the lock of process.*$`)
+var (
+	startingOver = regexp.MustCompile(`(?m)^engine: .*(?:starting over with an empty cloud|this one begins empty).*$`)
+	freedLock    = regexp.MustCompile(`(?m)^engine: removing the lock of process.*$`)
+)
 
 func isStartingOver(words string) bool { return startingOver.MatchString(words) }
 

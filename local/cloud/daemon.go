@@ -106,7 +106,7 @@ func serveAlone(dir string) (func(), error) {
 			return nil, errors.Join(fmt.Errorf("process %d serves in %s already; stop it first", server(dir), dir), file.Close())
 		}
 	}
-	if err := file.Truncate(0); err == nil {
+	if err = file.Truncate(0); err == nil {
 		_, err = fmt.Fprint(file, os.Getpid())
 	}
 	if err != nil {
