@@ -29,6 +29,15 @@ func EnsureDocker(ctx context.Context, out io.Writer) error {
 			"  sudo apt-get install -y docker.io && sudo systemctl start docker && sudo usermod -aG docker \"$USER\"\n"+
 			"then log in again", err)
 	}
+	// Of several processes that find none, one installs and starts it.
+	unlock, err := lockMachine(ctx, "docker", out)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if pingDocker(ctx) == nil {
+		return nil
+	}
 	if _, err := exec.LookPath("dockerd"); err != nil {
 		_, _ = fmt.Fprintln(out, "docker: installing Docker Engine from Debian's packages")
 		if err := aptInstall(ctx, "docker.io"); err != nil {
@@ -44,6 +53,18 @@ func EnsureDocker(ctx context.Context, out io.Writer) error {
 	return awaitDocker(ctx)
 }
 
+// lockMachine makes this process the only one of this user's that does what the name says.
+func lockMachine(ctx context.Context, name string, out io.Writer) (unlock func(), err error) {
+	dir, err := DefaultDir()
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("make the cache folder: %w", err)
+	}
+	return Cache{Dir: dir, Out: out}.lock(ctx, name)
+}
+
 func pingDocker(ctx context.Context) error {
 	docker, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
 	if err != nil {
@@ -56,6 +77,11 @@ func pingDocker(ctx context.Context) error {
 
 // aptInstall installs Debian packages without asking anything.
 func aptInstall(ctx context.Context, packages ...string) error {
+	unlock, err := lockMachine(ctx, "apt", io.Discard)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	env := []string{"DEBIAN_FRONTEND=noninteractive"}
 	if err := runQuietly(ctx, "/", env, "apt-get", "update", "--quiet"); err != nil {
 		return err
