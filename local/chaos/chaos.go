@@ -116,7 +116,7 @@ func draw(seed uint64, run int) plan {
 	if p.fault.Kind == faults.Slow {
 		p.fault.Delay = time.Duration(1+random.IntN(5)) * time.Second
 	}
-	longest := map[step]time.Duration{up: 25 * time.Second, release: 20 * time.Second, back: 12 * time.Second, down: 12 * time.Second}
+	longest := map[step]time.Duration{up: 20 * time.Second, release: 12 * time.Second, back: 10 * time.Second, down: 10 * time.Second}
 	p.killAfter = time.Duration(random.Int64N(int64(longest[p.killStep])))
 	return p
 }

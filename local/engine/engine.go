@@ -5,6 +5,7 @@ package engine
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -239,7 +240,7 @@ func (e Engine) open(ctx context.Context) (*session, error) {
 	}
 	// On AWS a person would have to look for these things. Here the cloud is thrown away with its state, and nothing is doubled.
 	_, _ = fmt.Fprintf(e.Out, "engine: %s; starting over with an empty cloud\n", why)
-	if err := e.endCloud(ctx); err != nil {
+	if err := errors.Join(e.endCloud(ctx), os.RemoveAll(e.stateDir(running)), removeIfThere(filepath.Join(e.dir(), unfinishedFile))); err != nil {
 		return nil, err
 	}
 	if running, err = e.cloud(ctx, kit); err != nil {
@@ -283,8 +284,8 @@ func (e Engine) stack(ctx context.Context, cli command, running cloud.State) (*s
 			continue
 		}
 		_, _ = fmt.Fprintln(e.Out, "engine: the cloud of the last run is gone, with all that it held; this one begins empty")
-		_ = os.Remove(filepath.Join(e.dir(), unfinishedFile)) // nothing is left to be finished
-		if err := os.RemoveAll(dir); err != nil {
+		// Nothing is left to be finished.
+		if err := errors.Join(os.RemoveAll(dir), removeIfThere(filepath.Join(e.dir(), unfinishedFile))); err != nil {
 			return nil, fmt.Errorf("remove the state of an earlier cloud: %w", err)
 		}
 	}

@@ -96,9 +96,11 @@ func (e Engine) begin(ctx context.Context, s *session) error {
 }
 
 // finish notes that a run came to its end.
-func (e Engine) finish() error {
-	if err := os.Remove(filepath.Join(e.dir(), unfinishedFile)); err != nil {
-		return fmt.Errorf("note that a run came to its end: %w", err)
+func (e Engine) finish() error { return removeIfThere(filepath.Join(e.dir(), unfinishedFile)) }
+
+func removeIfThere(file string) error {
+	if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
 	return nil
 }

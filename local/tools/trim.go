@@ -73,8 +73,12 @@ func judgeAsVersion5(file string) error {
 // fixedWait is a wait for AWS that the provider has in its source: before the first look at a new resource, and between two.
 var fixedWait = regexp.MustCompile(`\b(Delay|MinTimeout|PollInterval):(\s+)\d+ \* time\.(?:Second|Minute),`)
 
-// shortenWaits makes the provider look after a second where it would look after up to a minute: what AWS needs minutes for is
-// there at once, or in seconds.
+// waits are the literals that say how to wait. Where one names no interval, the provider looks after 0.1 s, 0.2 s and so on,
+// up to every 10 s.
+var waits = regexp.MustCompile(`(?s)StateChangeConf(?:Of\[[^\]\n]*\])?\{\n.*?\n\t+\}`)
+
+// shortenWaits makes the provider look every second, from the first second on, where it would look after up to a minute and then
+// every ten seconds: what AWS needs minutes for is there at once, or in seconds.
 func shortenWaits(provider string) error {
 	for _, service := range awsServices {
 		files, err := filepath.Glob(filepath.Join(provider, "internal/service", service, "*.go"))
@@ -86,10 +90,15 @@ func shortenWaits(provider string) error {
 			if err != nil {
 				return err
 			}
-			if short := fixedWait.ReplaceAll(content, []byte("${1}:${2}1 * time.Second,")); !bytes.Equal(short, content) {
-				if err := os.WriteFile(name, short, 0o600); err != nil {
-					return err
-				}
+			short := fixedWait.ReplaceAll(content, []byte("${1}:${2}1 * time.Second,"))
+			if bytes.Contains(content, []byte("\t\"time\"\n")) {
+				short = waits.ReplaceAllFunc(short, lookEverySecond)
+			}
+			if bytes.Equal(short, content) {
+				continue
+			}
+			if err := os.WriteFile(name, short, 0o600); err != nil {
+				return err
 			}
 		}
 	}
@@ -206,6 +215,13 @@ func mustUnquote(literal string) string {
 		panic(fmt.Sprintf("an import path that parsed is no string: %v", err))
 	}
 	return text
+}
+
+func lookEverySecond(literal []byte) []byte {
+	if bytes.Contains(literal, []byte("PollInterval:")) {
+		return literal
+	}
+	return bytes.Replace(literal, []byte("{\n"), []byte("{\nPollInterval: time.Second,\n"), 1)
 }
 
 var clientCall = regexp.MustCompile(`\b([A-Z][A-Za-z0-9]*Client)\(ctx`)

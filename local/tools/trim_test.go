@@ -47,13 +47,17 @@ func (c *AWSClient) Region(ctx context.Context) string                         {
 `,
 		"internal/service/ecs/service.go": `package ecs
 
-import "github.com/hashicorp/terraform-provider-aws/internal/service/autoscaling"
+import (
+	"time"
+
+	"github.com/hashicorp/terraform-provider-aws/internal/service/autoscaling"
+)
 
 func f(ctx, c any) { c.ECSClient(ctx); autoscaling.G(ctx, c) }
 
 func stable(createdAtUTC, operationTime time.Time) {
 	isNewPrimaryDeployment = createdAtUTC.After(operationTime)
-	wait(Conf{
+	wait(&retry.StateChangeConf{
 		Delay:      10 * time.Second,
 		MinTimeout: 1 * time.Minute,
 		Timeout:    10 * time.Minute,
@@ -105,7 +109,7 @@ func TestTrimProvider(t *testing.T) {
 	ecs := read("internal/service/ecs/service.go")
 	for _, want := range []string{
 		"isNewPrimaryDeployment = false && createdAtUTC.After(operationTime)",
-		"Delay:      1 * time.Second,", "MinTimeout: 1 * time.Second,", "Timeout:    10 * time.Minute,",
+		"Delay:      1 * time.Second,", "MinTimeout: 1 * time.Second,", "Timeout:    10 * time.Minute,", "StateChangeConf{\nPollInterval: time.Second,\n",
 	} {
 		if !strings.Contains(ecs, want) {
 			t.Errorf("the service of ECS has no %q:\n%s", want, ecs)
