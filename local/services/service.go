@@ -149,8 +149,8 @@ func (s *service) deploy(config Config) {
 	if len(s.deployments) > 0 {
 		previous := s.deployments[0]
 		sources = append(sources, ecstypes.ServiceRevisionSummary{
-			Arn: aws.String(previous.revision), RequestedTaskCount: int32(previous.config.Desired), //nolint:gosec // a count of tasks
-			RunningTaskCount: int32(previous.running()), //nolint:gosec // likewise
+			Arn: aws.String(previous.revision), RequestedTaskCount: count(previous.config.Desired),
+			RunningTaskCount: count(previous.running()),
 		})
 		if last := s.records[len(s.records)-1]; last.finished.IsZero() {
 			last.finish(ecstypes.ServiceDeploymentStatusStopped, "A newer service deployment has taken its place.")

@@ -53,9 +53,6 @@ const pullTimeout = 2 * time.Minute
 // BaseImages makes sure that the Docker Engine has the images that the sample app builds from, under the names of
 // Pulumi.local.yaml: the public ones where they can be pulled, else stand-ins made of Debian packages.
 func (c Cache) BaseImages(ctx context.Context) error {
-	if err := os.MkdirAll(c.Dir, 0o755); err != nil {
-		return fmt.Errorf("make the cache folder: %w", err)
-	}
 	unlock, err := c.lock(ctx, "base-images") // two processes that want them make them once
 	if err != nil {
 		return err

@@ -75,9 +75,6 @@ func (c Cache) Make(ctx context.Context, name, key string, make func(ctx context
 	if _, err := os.Stat(final); err == nil {
 		return final, nil
 	}
-	if err := os.MkdirAll(c.Dir, 0o755); err != nil {
-		return "", fmt.Errorf("make the cache folder: %w", err)
-	}
 	unlock, err := c.lock(ctx, name)
 	if err != nil {
 		return "", err
@@ -127,8 +124,12 @@ func (c Cache) timed(name string, f func() error) error {
 	return err
 }
 
-// lock takes the advisory lock of one entry; the kernel frees it when its process dies.
+// lock takes the advisory lock of one entry, in the cache folder, which it makes where it is not there; the kernel frees it
+// when its process dies.
 func (c Cache) lock(ctx context.Context, name string) (unlock func(), err error) {
+	if err := os.MkdirAll(c.Dir, 0o755); err != nil {
+		return nil, fmt.Errorf("make the cache folder: %w", err)
+	}
 	f, err := os.OpenFile(filepath.Join(c.Dir, "."+name+".lock"), os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("open the lock of %s: %w", name, err)

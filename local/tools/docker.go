@@ -59,9 +59,6 @@ func lockMachine(ctx context.Context, name string, out io.Writer) (unlock func()
 	if err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, fmt.Errorf("make the cache folder: %w", err)
-	}
 	return Cache{Dir: dir, Out: out}.lock(ctx, name)
 }
 

@@ -3,7 +3,6 @@ package tools
 import (
 	"context"
 	"fmt"
-	"os"
 	"regexp"
 	"runtime"
 )
@@ -47,9 +46,6 @@ func (c Cache) PostgresImage(ctx context.Context, major string) (string, error) 
 		name:   "slipway-base/postgres:" + major,
 		public: "postgres:" + major,
 		script: fmt.Sprintf(postgresScript, postgresPackage+architecture, major),
-	}
-	if err := os.MkdirAll(c.Dir, 0o755); err != nil {
-		return "", fmt.Errorf("make the cache folder: %w", err)
 	}
 	unlock, err := c.lock(ctx, "postgres-"+major)
 	if err != nil {
