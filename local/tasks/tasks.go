@@ -167,7 +167,7 @@ func Sweep(ctx context.Context, docker *client.Client, owner string) error {
 		}
 	}
 	for _, one := range containers {
-		note(docker.ContainerRemove(ctx, one.ID, container.RemoveOptions{Force: true, RemoveVolumes: true}))
+		note(removed(ctx, docker, one.ID))
 		// The label is checked: whoever may talk to the engine may write any path into it.
 		if dir := one.Labels[labelSockets]; filepath.Dir(dir) == filepath.Clean(os.TempDir()) &&
 			strings.HasPrefix(filepath.Base(dir), socketsPrefix) {
@@ -188,6 +188,24 @@ func Sweep(ctx context.Context, docker *client.Client, owner string) error {
 		return fmt.Errorf("remove what %s has left in the Docker Engine: %w", owner, err)
 	}
 	return nil
+}
+
+// removed removes a container and its anonymous volumes, and returns when it is gone: where somebody else removes it at
+// this moment, as the dying cloud's own clean-up may, it waits for them, since networks and volumes are free only then.
+func removed(ctx context.Context, docker *client.Client, id string) error {
+	err := docker.ContainerRemove(ctx, id, container.RemoveOptions{Force: true, RemoveVolumes: true})
+	if !errdefs.IsConflict(err) {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, engineTimeout)
+	defer cancel()
+	gone, failed := docker.ContainerWait(ctx, id, container.WaitConditionRemoved)
+	select {
+	case <-gone:
+		return nil
+	case err := <-failed:
+		return err
+	}
 }
 
 // watch looks at a container whenever the Docker Engine tells that it ended or that its health changed, until Close.
