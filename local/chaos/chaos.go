@@ -23,11 +23,13 @@ import (
 type Options struct {
 	Bin     string        // the tool behind the make targets
 	Source  string        // a checkout, whose HEAD is cloned
+	First   int           // number of the first run, 1 if 0: a single run is repeated by its number
 	Runs    int           // at least 1
 	Seed    uint64        // the same seed draws the same faults and kills; at which call they hit still depends on the machine
 	Workers int           // runs at a time, each in a clone of its own; 1 if 0
 	Limit   time.Duration // of all runs; none is begun after it. An hour a worker if 0
 	Out     io.Writer     // a line for each run
+	Logs    string        // folder for what the tool printed in runs that broke a promise
 }
 
 // step is one command of a run.
@@ -144,7 +146,7 @@ func Soak(ctx context.Context, options Options) (Report, error) {
 	if options.Runs < 1 {
 		return Report{}, fmt.Errorf("%d runs are none; ask for 1 or more", options.Runs)
 	}
-	options.Workers = max(1, options.Workers)
+	options.Workers, options.First = max(1, options.Workers), max(1, options.First)
 	if options.Limit == 0 {
 		options.Limit = time.Hour
 	}
@@ -168,7 +170,7 @@ func Soak(ctx context.Context, options Options) (Report, error) {
 			return 0, false
 		}
 		next++
-		return next, true
+		return options.First + next - 1, true
 	}
 	for n := range options.Workers {
 		group.Go(func() {
@@ -188,7 +190,7 @@ func Soak(ctx context.Context, options Options) (Report, error) {
 				_, _ = fmt.Fprintln(options.Out, outcome)
 				mu.Unlock()
 				if len(outcome.Violations) > 0 { // the next run begins with nothing that this one left
-					err = w.command(ctx, "stop").err
+					err = errors.Join(w.keepLog(outcome.Run), w.command(ctx, "stop").err)
 				}
 			}
 			mu.Lock()

@@ -128,6 +128,7 @@ func (w *worker) command(ctx context.Context, args ...string) result {
 	command.Dir = w.dir
 	start := time.Now()
 	out, err := command.CombinedOutput()
+	_, _ = fmt.Fprintf(w.log, "\n--- %s %s\n", time.Now().Format(time.TimeOnly), strings.Join(args, " "))
 	w.commands = append(w.commands, fmt.Sprintf("%s %.0f s", args[0], time.Since(start).Seconds()))
 	w.log.Write(out)
 	if err != nil {
@@ -179,6 +180,7 @@ func (w *worker) disturbed(ctx context.Context, s step, p plan) string {
 		<-ended
 		verdict = why
 	}
+	_, _ = fmt.Fprintf(w.log, "\n--- disturbed: %s, ended %s: %s\n", nameOf(s), time.Now().Format(time.TimeOnly), verdict)
 	w.log.Write(out.Bytes())
 	return string(s) + " " + verdict
 }
@@ -281,6 +283,19 @@ func get(ctx context.Context, url string) (*http.Response, error) {
 		return nil, err
 	}
 	return http.DefaultClient.Do(request)
+}
+
+// keepLog writes down what the tool and the cloud printed in this run, for whoever looks into it.
+func (w *worker) keepLog(run int) error {
+	if err := os.MkdirAll(w.options.Logs, 0o700); err != nil {
+		return fmt.Errorf("make a folder for logs: %w", err)
+	}
+	text := w.log.String()
+	for _, name := range []string{"cloud.log", "calls.jsonl"} {
+		content, err := os.ReadFile(filepath.Join(w.cloudDir(), name))
+		text += fmt.Sprintf("\n--- %s (%v)\n%s", name, err, content)
+	}
+	return os.WriteFile(filepath.Join(w.options.Logs, fmt.Sprintf("chaos-run-%d.log", run)), []byte(text), 0o600)
 }
 
 // close ends what is left.

@@ -339,6 +339,18 @@ func TestInventory(t *testing.T) {
 	}
 }
 
+// TestAddressOfDeletedGateway holds that the address of a deleted NAT gateway is free for the next one.
+func TestAddressOfDeletedGateway(t *testing.T) {
+	state := start(t)
+	const ec2 = "&Version=2016-11-15"
+	subnet := tag(t, query(t, state, "ec2", "Action=DescribeSubnets"+ec2), "subnetId")
+	address := tag(t, query(t, state, "ec2", "Action=AllocateAddress&Domain=vpc"+ec2), "allocationId")
+	for range 2 {
+		made := query(t, state, "ec2", "Action=CreateNatGateway&AllocationId="+address+"&SubnetId="+subnet+ec2)
+		query(t, state, "ec2", "Action=DeleteNatGateway&NatGatewayId="+tag(t, made, "natGatewayId")+ec2)
+	}
+}
+
 // TestLife holds that two callers share one cloud, that it is found again, ends, leaves nothing running and begins empty.
 func TestLife(t *testing.T) {
 	dir := t.TempDir()

@@ -133,7 +133,7 @@ func (f *front) serve(w http.ResponseWriter, r *http.Request, c call) {
 	case c.service == "ecs" && f.opts.plane.containers.serve(w, r, c.operation):
 		return
 	case c.service == "ec2" && c.operation == "DeleteNatGateway":
-		defer f.removeInterface(r.Context(), c.form.Get("NatGatewayId"))
+		defer f.freeGateway(r.Context(), c.form.Get("NatGatewayId"))
 	}
 	f.moto.ServeHTTP(w, r)
 }
@@ -149,9 +149,9 @@ type callKey struct{}
 
 var credentialScope = regexp.MustCompile(`Credential=[^/]+/[0-9]+/[^/]+/([^/]+)/`)
 
-// removeInterface removes the network interface of a NAT gateway after the gateway itself: moto leaves it behind, and AWS
-// does not.
-func (f *front) removeInterface(ctx context.Context, gateway string) {
+// freeGateway takes after a NAT gateway what it held: its address, which another may have then, and its network interface.
+// moto leaves both behind, and AWS does not.
+func (f *front) freeGateway(ctx context.Context, gateway string) {
 	api := emulatorOf(f.opts.moto)
 	answer, err := api.query(ctx, "ec2", url.Values{
 		"Action": {"DescribeNatGateways"}, "Version": {ec2Version}, "NatGatewayId.1": {gateway},
@@ -159,14 +159,16 @@ func (f *front) removeInterface(ctx context.Context, gateway string) {
 	if err != nil {
 		return // it was never there, and moto has said so
 	}
-	interfaces, err := elements(answer, "networkInterfaceId")
-	if err != nil {
-		return
-	}
-	for _, id := range interfaces {
-		_, _ = api.query(ctx, "ec2", url.Values{
-			"Action": {"DeleteNetworkInterface"}, "Version": {ec2Version}, "NetworkInterfaceId": {id},
-		})
+	for _, held := range []struct{ element, action, parameter string }{
+		{"publicIp", "DisassociateAddress", "PublicIp"},
+		{"networkInterfaceId", "DeleteNetworkInterface", "NetworkInterfaceId"},
+	} {
+		names, _ := elements(answer, held.element) // none where moto's answer is no XML
+		for _, name := range names {
+			if name != "" {
+				_, _ = api.query(ctx, "ec2", url.Values{"Action": {held.action}, "Version": {ec2Version}, held.parameter: {name}})
+			}
+		}
 	}
 }
 

@@ -17,6 +17,7 @@ func TestChaos(t *testing.T) {
 	}
 	report, err := chaos.Soak(t.Context(), chaos.Options{
 		Bin: os.Getenv("SLIPWAY_LOCAL"), Source: top, Runs: 2, Seed: 1, Workers: 2, Limit: 4 * time.Minute, Out: t.Output(),
+		Logs: t.ArtifactDir(),
 	})
 	t.Log(report)
 	if err != nil {

@@ -37,7 +37,7 @@ const usage = `usage: local COMMAND [STACK]
   stop     stop the embedded cloud without destroying the stack; the next up begins with an empty cloud
   bench    print figures: preview, up, rolling updates, image builds, compile time and memory
   chaos    up, release, rollback and down, over and over, each time with a fault and a kill: local chaos [-runs N] [-seed N]
-           [-workers N] [-limit DURATION]
+           [-first N] [-workers N] [-limit DURATION]; logs of runs that broke a promise stay in out/
   fault    without words: list the faults in force; clear: end them all; else put one in force:
            local fault ` + faults.Usage + `
 `
@@ -153,6 +153,7 @@ func soak(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("chaos", flag.ContinueOnError)
 	options := chaos.Options{Out: os.Stdout}
 	flags.IntVar(&options.Runs, "runs", 200, "how many runs")
+	flags.IntVar(&options.First, "first", 1, "number of the first run")
 	flags.Uint64Var(&options.Seed, "seed", 1, "what faults and kills are drawn from")
 	flags.IntVar(&options.Workers, "workers", 2, "runs at a time")
 	flags.DurationVar(&options.Limit, "limit", 4*time.Hour, "no run begins after it")
@@ -163,6 +164,7 @@ func soak(ctx context.Context, args []string) error {
 	if options.Source, err = findTop(); err != nil {
 		return err
 	}
+	options.Logs = filepath.Join(options.Source, "out")
 	if options.Bin, err = os.Executable(); err != nil {
 		return fmt.Errorf("find our own executable: %w", err)
 	}
