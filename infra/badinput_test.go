@@ -219,7 +219,7 @@ func TestBadInputEverywhere(t *testing.T) {
 func TestBadStackName(t *testing.T) {
 	for _, stack := range []string{"Staging", "staging_2", "v1.2", "a--b", "-a"} {
 		recorder := &infratest.Recorder{}
-		err := infratest.Run(t, Deploy, stack, infratest.Settings(t, top, "staging"), recorder)
+		err := infratest.Run(t, program, stack, infratest.Settings(t, top, "staging"), recorder)
 		if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("stack: %q is not a stack's name that AWS takes", stack)) {
 			t.Errorf("%s: %v", stack, err)
 		}
@@ -233,7 +233,7 @@ func TestBadStackName(t *testing.T) {
 func refused(t *testing.T, settings map[string]string, fragments ...string) {
 	t.Helper()
 	recorder := &infratest.Recorder{}
-	err := infratest.Run(t, Deploy, "staging", settings, recorder)
+	err := infratest.Run(t, program, "staging", settings, recorder)
 	if err == nil {
 		t.Fatal("it was accepted")
 	}
@@ -286,12 +286,13 @@ func TestDirtyTreeIsNamed(t *testing.T) {
 	commit := infratest.Checkout(t, "frontend", "backend")
 	write(t, "backend/Dockerfile", "FROM other\n")
 	recorder := &infratest.Recorder{}
-	if err := infratest.Run(t, Deploy, "staging", settings, recorder); err != nil {
+	if err := infratest.Run(t, program, "staging", settings, recorder); err != nil {
 		t.Fatal(err)
 	}
 	for _, image := range of(t, recorder.Resources(), "docker:index/image:Image") {
-		if !strings.Contains(input(image, "imageName").StringValue(), ":"+commit+"-dirty-") {
-			t.Errorf("%s does not say that its tree was dirty", image.Name)
+		dirty := strings.Contains(input(image, "imageName").StringValue(), ":"+commit+"-dirty-")
+		if changed := strings.HasPrefix(image.Name, "backend-"); dirty != changed {
+			t.Errorf("the folder of %s has changes: %t; its tag says so: %t", image.Name, changed, dirty)
 		}
 	}
 }

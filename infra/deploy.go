@@ -2,6 +2,9 @@
 package infra
 
 import (
+	"cmp"
+	"slices"
+
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"slipway/infra/config"
@@ -10,11 +13,16 @@ import (
 	"slipway/infra/identity"
 	"slipway/infra/network"
 	"slipway/infra/registry"
+	"slipway/infra/revision"
 	"slipway/infra/workload"
 )
 
-// Deploy declares the stack. Whatever can be found wrong without the cloud is reported before anything is registered.
-func Deploy(ctx *pulumi.Context) error {
+// Deploy declares the stack, and judges its release by what runs. Whatever can be found wrong without the cloud is reported
+// before anything is registered.
+func Deploy(ctx *pulumi.Context) error { return deploy(ctx, askAWS) }
+
+// deploy declares the stack; court opens the way to those who judge the release.
+func deploy(ctx *pulumi.Context, court openCourt) error {
 	cfg, rev, err := prepare(ctx)
 	if err != nil {
 		return err
@@ -28,6 +36,11 @@ func Deploy(ctx *pulumi.Context) error {
 	repositories, err := registry.New(ctx, "registry", registry.Args{
 		Names:        repositoryNames(cfg),
 		Owned:        cfg.Registry.Owned,
+		Account:      cfg.Registry.Account,
+		Partition:    where.Partition,
+		Stacks:       withOwn(ctx.Stack(), cfg.Registry.Stacks),
+		Accounts:     cfg.Registry.Accounts,
+		KeepReleases: cfg.Registry.KeepReleases,
 		KeepTagged:   cfg.Registry.KeepTagged,
 		UntaggedDays: cfg.Registry.UntaggedDays,
 		KMSKeyARN:    cfg.Registry.KmsKeyArn,
@@ -38,11 +51,12 @@ func Deploy(ctx *pulumi.Context) error {
 	}
 	images, err := registry.NewImages(ctx, "images", registry.ImagesArgs{
 		URLs:     repositories.URLs,
-		Sources:  sources(cfg),
-		Tag:      rev.Tag,
-		Build:    rev.Built,
+		Account:  cfg.Registry.Account,
+		Sources:  sources(cfg, rev),
 		Platform: cfg.Images.Platform,
 		Network:  cfg.Images.BuildNetwork,
+		Again:    again(cfg, rev),
+		RanIn:    ranIn(cfg, ctx.Stack()),
 	})
 	if err != nil {
 		return err
@@ -58,7 +72,7 @@ func Deploy(ctx *pulumi.Context) error {
 			Environment: cfg.GitHub.Environment,
 		},
 		OwnsProvider:     cfg.GitHub.ProviderOwned,
-		ImageARNs:        where.repositoryARNs(repositoryNames(cfg)),
+		ImageARNs:        where.repositoryARNs(cfg.Registry.Account, repositoryNames(cfg)),
 		OwnsRepositories: cfg.Registry.Owned,
 		Roots:            identity.Roots{Cluster: prefix, Database: prefix, LoadBalancer: prefix, Logs: logRoot(prefix)},
 	})
@@ -117,8 +131,12 @@ func Deploy(ctx *pulumi.Context) error {
 	if err != nil {
 		return err
 	}
-	services := make([]*workload.Service, 0, len(cfg.Services))
-	for _, row := range cfg.Services {
+	release, err := newRelease(ctx, court, cfg, where, rev)
+	if err != nil {
+		return err
+	}
+	services := map[string]*workload.Service{}
+	for _, row := range config.InOrder(cfg.Services) {
 		service, err := workload.NewService(ctx, row.Name, workload.ServiceArgs{
 			Row: row,
 			Stack: workload.Surroundings{
@@ -126,6 +144,7 @@ func Deploy(ctx *pulumi.Context) error {
 				Partition:        where.Partition,
 				Account:          where.Account,
 				Region:           where.Region,
+				RegistryAccount:  cmp.Or(cfg.Registry.Account, where.Account),
 				RepositoryPrefix: cfg.Registry.Prefix,
 				LogRoot:          logRoot(prefix),
 				LogRetentionDays: cfg.LogRetentionDays,
@@ -135,7 +154,7 @@ func Deploy(ctx *pulumi.Context) error {
 				IdleSeconds:      cfg.Edge.IdleSeconds,
 			},
 			Image:     images.References[row.Name],
-			Revision:  rev.Tag,
+			Revision:  images.Tags[row.Name],
 			Platform:  cfg.Images.Platform,
 			Cluster:   cluster,
 			VPCID:     net.VPCID,
@@ -147,15 +166,17 @@ func Deploy(ctx *pulumi.Context) error {
 			},
 			BoundaryARN: access.BoundaryARN,
 			After:       net.Ready,
+			Released:    release.of(row.After),
 		})
 		if err != nil {
 			return err
 		}
-		services = append(services, service)
+		release.await(row.Name, cluster, service)
+		services[row.Name] = service
 	}
 	export(ctx, outputs{
-		edge: front, database: db, cluster: cluster, services: services, rows: cfg.Services, images: images,
-		identity: access, revision: rev, region: where.Region,
+		edge: front, database: db, cluster: cluster, services: services, config: cfg, images: images,
+		identity: access, revision: rev, where: where, ranWell: release.record(images),
 	})
 	return nil
 }
@@ -172,7 +193,15 @@ func repositoryName(cfg *config.Config, row config.Service) string {
 	return cfg.Registry.Prefix + "/" + row.Name
 }
 
-func sources(cfg *config.Config) map[string]registry.Source {
+// withOwn puts a stack's own name behind those of the others that share its repositories, unless it has a place among them.
+func withOwn(stack string, others []string) []string {
+	if slices.Contains(others, stack) {
+		return others
+	}
+	return append(slices.Clone(others), stack)
+}
+
+func sources(cfg *config.Config, rev revision.Revision) map[string]registry.Source {
 	all := map[string]registry.Source{}
 	for _, row := range cfg.Services {
 		all[row.Name] = registry.Source{
@@ -181,6 +210,8 @@ func sources(cfg *config.Config) map[string]registry.Source {
 			Dockerfile: row.Dockerfile,
 			BuildArgs:  row.BuildArgs,
 			Target:     row.Target,
+			Commit:     rev.Sources[row.Folder].Tag,
+			Earlier:    rev.Sources[row.Folder].Earlier,
 		}
 	}
 	return all

@@ -23,8 +23,8 @@ var sha = regexp.MustCompile(`^[0-9a-f]{40}$`)
 // top is the repository. It is absolute, since tests move into checkouts of their own.
 var top, _ = filepath.Abs("..")
 
-// deploy runs the program as one stack, in a checkout of its own, and returns what the engine would have seen.
-func deploy(t *testing.T, stack string, change map[string]string) ([]infratest.Resource, error) {
+// declare runs the program as one stack, in a checkout of its own, and returns what the engine would have seen.
+func declare(t *testing.T, stack string, change map[string]string) ([]infratest.Resource, error) {
 	t.Helper()
 	settings := infratest.Settings(t, top, stack)
 	for key, value := range change {
@@ -33,7 +33,7 @@ func deploy(t *testing.T, stack string, change map[string]string) ([]infratest.R
 	infratest.Docker(t, true)
 	infratest.Checkout(t, "frontend", "backend")
 	recorder := &infratest.Recorder{}
-	err := infratest.Run(t, Deploy, stack, settings, recorder)
+	err := infratest.Run(t, program, stack, settings, recorder)
 	if twice := recorder.Duplicates(); len(twice) > 0 {
 		t.Errorf("registered more than once: %v", twice)
 	}
@@ -48,7 +48,7 @@ func TestGolden(t *testing.T) {
 	}
 	for _, stack := range []string{"staging", "production"} {
 		t.Run(stack, func(t *testing.T) {
-			resources, err := deploy(t, stack, nil)
+			resources, err := declare(t, stack, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -75,7 +75,7 @@ func each(t *testing.T, check func(t *testing.T, resources []infratest.Resource)
 	t.Helper()
 	for _, stack := range []string{"staging", "production"} {
 		t.Run(stack, func(t *testing.T) {
-			resources, err := deploy(t, stack, nil)
+			resources, err := declare(t, stack, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -190,16 +190,16 @@ func TestImagesAreMeantByDigest(t *testing.T) {
 				}
 			}
 		}
-		for _, image := range of(t, resources, "docker:index/image:Image") {
-			_, tag, _ := strings.Cut(input(image, "imageName").StringValue(), ":")
-			if !sha.MatchString(tag) {
-				t.Errorf("%s is tagged %q, want a commit", image.Name, tag)
-			}
-		}
 	})
-	resources, err := deploy(t, "staging", nil) // which owns the repositories
+	resources, err := declare(t, "staging", nil) // which builds, and owns the repositories
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, image := range of(t, resources, "docker:index/image:Image") {
+		_, tag, _ := strings.Cut(input(image, "imageName").StringValue(), ":")
+		if !sha.MatchString(tag) {
+			t.Errorf("%s is tagged %q, want a commit", image.Name, tag)
+		}
 	}
 	for _, repository := range of(t, resources, "aws:ecr/repository:Repository") {
 		if input(repository, "imageTagMutability").StringValue() != "IMMUTABLE" {
@@ -211,7 +211,7 @@ func TestImagesAreMeantByDigest(t *testing.T) {
 // TestOwner holds that what an account has once is created by the stack that owns it and by no other.
 func TestOwner(t *testing.T) {
 	for stack, want := range map[string]int{"staging": 1, "production": 0} {
-		resources, err := deploy(t, stack, nil)
+		resources, err := declare(t, stack, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -240,7 +240,7 @@ func TestOwnerMissing(t *testing.T) {
 		recorder := &infratest.Recorder{Answers: map[string]infratest.Answer{
 			token: func(resource.PropertyMap) (resource.PropertyMap, error) { return nil, errors.New("not found") },
 		}}
-		err := infratest.Run(t, Deploy, "production", settings, recorder)
+		err := infratest.Run(t, program, "production", settings, recorder)
 		if err == nil || !strings.Contains(err.Error(), key) || !strings.Contains(err.Error(), "run the stack that owns it first") {
 			t.Errorf("%s: %v", key, err)
 		}
@@ -257,7 +257,7 @@ func TestTooFewZones(t *testing.T) {
 			return resource.NewPropertyMapFromMap(map[string]any{"names": []any{"us-east-1a"}}), nil
 		},
 	}}
-	err := infratest.Run(t, Deploy, "staging", settings, recorder)
+	err := infratest.Run(t, program, "staging", settings, recorder)
 	if err == nil || !strings.Contains(err.Error(), "networkZoneCount: 2, but region us-east-1 offers this account 1 zones") {
 		t.Errorf("got %v", err)
 	}
@@ -275,13 +275,13 @@ func TestNamedRevision(t *testing.T) {
 	t.Setenv("PATH", "")
 	recorder := &infratest.Recorder{Answers: map[string]infratest.Answer{
 		"aws:ecr/getImage:getImage": func(args resource.PropertyMap) (resource.PropertyMap, error) {
-			if tag := args["imageTag"].StringValue(); tag != settings["slipway:revision"] {
+			if tag := args["imageTag"].StringValue(); tag != "production."+settings["slipway:revision"] {
 				return nil, fmt.Errorf("asked for tag %s", tag)
 			}
 			return resource.NewPropertyMapFromMap(map[string]any{"imageDigest": digest}), nil
 		},
 	}}
-	if err := infratest.Run(t, Deploy, "production", settings, recorder); err != nil {
+	if err := infratest.Run(t, program, "production", settings, recorder); err != nil {
 		t.Fatal(err)
 	}
 	for _, r := range recorder.Resources() {
@@ -297,27 +297,38 @@ func TestNamedRevision(t *testing.T) {
 			}
 		}
 	}
-	err := infratest.Run(t, Deploy, "production", settings, &infratest.Recorder{})
-	if err == nil || !strings.Contains(err.Error(), "holds no image of revision "+settings["slipway:revision"]) {
+	err := infratest.Run(t, program, "production", settings, &infratest.Recorder{Answers: registryOf(nil)})
+	if err == nil || !strings.Contains(err.Error(), "release "+settings["slipway:revision"]+" has not run well in production or staging") {
 		t.Errorf("a revision that was never released: %v", err)
 	}
 }
 
-// TestKnownTag holds that what the registry has is not pushed again, and that its digest is what runs.
+// TestKnownTag holds that what the registry has and this stack has built stays declared, or it would show as deleted, that it
+// is not pushed again, and that its digest is what runs.
 func TestKnownTag(t *testing.T) {
 	const digest = "sha256:7777777777777777777777777777777777777777777777777777777777777777"
 	settings := infratest.Settings(t, top, "staging")
 	infratest.Docker(t, true)
-	infratest.Checkout(t, "frontend", "backend")
-	recorder := &infratest.Recorder{Answers: map[string]infratest.Answer{
-		"aws:ecr/getImage:getImage": func(resource.PropertyMap) (resource.PropertyMap, error) {
-			return resource.NewPropertyMapFromMap(map[string]any{"imageDigest": digest}), nil
-		},
-	}}
-	if err := infratest.Run(t, Deploy, "staging", settings, recorder); err != nil {
+	commit := infratest.Checkout(t, "frontend", "backend")
+	answers := registryOf(map[string]string{"myapp/backend:" + commit: digest, "myapp/frontend:" + commit: digest})
+	answers["pulumi:pulumi:readStackResourceOutputs"] = func(args resource.PropertyMap) (resource.PropertyMap, error) {
+		if stack := args["stackName"].StringValue(); !strings.HasSuffix(stack, "/slipway/staging") {
+			return nil, fmt.Errorf("asked for stack %s", stack)
+		}
+		urn := "urn:pulumi:staging::slipway::slipway:registry:Images$docker:index/image:Image::"
+		return resource.NewPropertyMapFromMap(map[string]any{"outputs": map[string]any{
+			urn + "backend-" + commit: map[string]any{}, urn + "frontend-" + commit: map[string]any{},
+		}}), nil
+	}
+	recorder := &infratest.Recorder{Answers: answers}
+	if err := infratest.Run(t, program, "staging", settings, recorder); err != nil {
 		t.Fatal(err)
 	}
-	for _, image := range of(t, recorder.Resources(), "docker:index/image:Image") {
+	images := of(t, recorder.Resources(), "docker:index/image:Image")
+	if len(images) != 2 {
+		t.Errorf("%d images are declared", len(images))
+	}
+	for _, image := range images {
 		if !input(image, "skipPush").BoolValue() {
 			t.Errorf("%s would be pushed over an immutable tag", image.Name)
 		}
@@ -341,7 +352,7 @@ func TestRegistryTrouble(t *testing.T) {
 			return nil, errors.New("AccessDeniedException: no")
 		},
 	}}
-	err := infratest.Run(t, Deploy, "staging", settings, recorder)
+	err := infratest.Run(t, program, "staging", settings, recorder)
 	if err == nil || !strings.Contains(err.Error(), "ask repository myapp/backend for tag") {
 		t.Errorf("got %v", err)
 	}
@@ -350,12 +361,12 @@ func TestRegistryTrouble(t *testing.T) {
 // TestSameEveryTime holds that two runs of one program declare the same to the letter: an order that comes from a map would
 // replace task definitions at every run.
 func TestSameEveryTime(t *testing.T) {
-	first, err := deploy(t, "staging", nil)
+	first, err := declare(t, "staging", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for range 5 {
-		again, err := deploy(t, "staging", nil)
+		again, err := declare(t, "staging", nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -372,7 +383,7 @@ func TestWaysOut(t *testing.T) {
 		gateways, routes, interfaces int
 	}{{"none", 0, 0, 4}, {"single", 1, 3, 0}, {"perZone", 3, 3, 0}} {
 		t.Run(c.nat, func(t *testing.T) {
-			resources, err := deploy(t, "staging", map[string]string{"networkNat": c.nat, "networkZoneCount": "3"})
+			resources, err := declare(t, "staging", map[string]string{"networkNat": c.nat, "networkZoneCount": "3"})
 			if err != nil {
 				t.Fatal(err)
 			}

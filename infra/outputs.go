@@ -1,6 +1,7 @@
 package infra
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -14,28 +15,31 @@ import (
 	"slipway/infra/workload"
 )
 
-// outputs is what the stack's outputs are made from. services and rows have the same order.
+// outputs is what the stack's outputs are made from.
 type outputs struct {
 	edge     *edge.Edge
 	database *database.Database
 	cluster  *workload.Cluster
-	services []*workload.Service
-	rows     []config.Service
+	services map[string]*workload.Service
+	config   *config.Config
 	images   *registry.Images
 	identity *identity.Identity
 	revision revision.Revision
-	region   string
+	where    location
+	ranWell  pulumi.StringInput // the release's name, once it runs
 }
 
-// export publishes what a person or a workflow needs after an `up`.
+// export publishes what a person or a workflow needs after an `up`. After one that failed, all of it is still that of the
+// release that ran well before.
 func export(ctx *pulumi.Context, o outputs) {
-	services, images, commands := pulumi.StringMap{}, pulumi.StringMap{}, pulumi.Map{}
-	for i, service := range o.services {
-		row := o.rows[i]
+	services, images, commands, repositories := pulumi.StringMap{}, pulumi.StringMap{}, pulumi.Map{}, pulumi.StringMap{}
+	for _, row := range o.config.Services {
+		service := o.services[row.Name]
 		services[row.Name] = service.Name
+		repositories[row.Name] = pulumi.String(repositoryName(o.config, row))
 		images[row.Name] = o.images.References[row.Name]
 		texts := pulumi.StringMap{
-			"logs":  pulumi.Sprintf("aws logs tail %s --follow --region %s", service.LogGroup, o.region),
+			"logs":  pulumi.Sprintf("aws logs tail %s --follow --region %s", service.LogGroup, o.where.Region),
 			"shell": shell(o, row, service),
 		}
 		if !row.Exec {
@@ -47,7 +51,10 @@ func export(ctx *pulumi.Context, o outputs) {
 	ctx.Export("cluster", o.cluster.Name)
 	ctx.Export("services", services)
 	ctx.Export("images", images)
-	ctx.Export("revision", pulumi.String(o.revision.Tag))
+	ctx.Export("revision", o.ranWell)
+	ctx.Export("region", pulumi.String(o.where.Region))
+	ctx.Export("registry", pulumi.String(cmp.Or(o.config.Registry.Account, o.where.Account)))
+	ctx.Export("repositories", repositories)
 	ctx.Export("databaseEndpoint", o.database.Endpoint)
 	ctx.Export("deployRoleArn", o.identity.DeployRoleARN)
 	ctx.Export("commands", commands)
@@ -58,7 +65,7 @@ func shell(o outputs, row config.Service, service *workload.Service) pulumi.Stri
 	return pulumi.Sprintf(
 		"aws ecs execute-command --region %[1]s --cluster %[2]s --container %[3]s --interactive --command /bin/sh --task "+
 			"$(aws ecs list-tasks --region %[1]s --cluster %[2]s --service-name %[4]s --query 'taskArns[0]' --output text)",
-		o.region, o.cluster.Name, row.Name, service.Name)
+		o.where.Region, o.cluster.Name, row.Name, service.Name)
 }
 
 // shellFirst is what to type before the shell command where the row does not allow it yet. The key is set by its path,

@@ -23,8 +23,37 @@ func prepare(ctx *pulumi.Context) (*config.Config, revision.Revision, error) {
 		rev, err := revision.Named(cfg.Revision)
 		return cfg, rev, cmp.Or(problems, err) // the configuration's problems name a bad revision already
 	}
-	rev, revisionErr := revision.CheckedOut(ctx.Context(), ".", cfg.Images.AllowDirty)
+	if cfg.Images.PromoteFrom != "" { // the checkout names what to run, and nothing is built from it
+		rev, err := revision.CheckedOut(ctx.Context(), ".", nil, false)
+		return cfg, rev, errors.Join(problems, err)
+	}
+	rev, revisionErr := revision.CheckedOut(ctx.Context(), ".", folders(cfg), cfg.Images.AllowDirty)
 	return cfg, rev, errors.Join(problems, revisionErr, registry.CheckDocker(ctx.Context()), checkFolders(cfg))
+}
+
+// again is the release to take from the registry; empty where the checkout is built.
+func again(cfg *config.Config, rev revision.Revision) string {
+	if cfg.Revision != "" || cfg.Images.PromoteFrom != "" {
+		return rev.Commit
+	}
+	return ""
+}
+
+// ranIn lists the stacks whose word is taken for a release that is not built: this one's, and that of the stack before it.
+func ranIn(cfg *config.Config, stack string) []string {
+	stacks := []string{stack}
+	if from := cfg.Images.PromoteFrom; from != "" {
+		stacks = append(stacks, from)
+	}
+	return stacks
+}
+
+func folders(cfg *config.Config) []string {
+	all := make([]string, len(cfg.Services))
+	for i, row := range cfg.Services {
+		all[i] = row.Folder
+	}
+	return all
 }
 
 // location is where the provider's credentials and region lead to.
@@ -65,10 +94,11 @@ func locate(ctx *pulumi.Context, zones int) (location, error) {
 	return location{Partition: partition.Partition, Account: caller.AccountId, Region: region.Name, Zones: names}, nil
 }
 
-func (l location) repositoryARNs(names []string) []string {
+// repositoryARNs are those of repositories in account, or in the stack's own where it is empty.
+func (l location) repositoryARNs(account string, names []string) []string {
 	arns := make([]string, len(names))
 	for i, name := range names {
-		arns[i] = fmt.Sprintf("arn:%s:ecr:%s:%s:repository/%s", l.Partition, l.Region, l.Account, name)
+		arns[i] = fmt.Sprintf("arn:%s:ecr:%s:%s:repository/%s", l.Partition, l.Region, cmp.Or(account, l.Account), name)
 	}
 	return arns
 }

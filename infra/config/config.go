@@ -8,7 +8,7 @@ import "net/netip"
 // its limits and what it means; Pulumi.yaml declares the same, and a test holds the two together.
 type Config struct {
 	App              App
-	Revision         string `key:"revision" default:"" doc:"Commit to run, 40 hexadecimal digits, taken from the registry and never built; empty for the checked out commit, which is built."`
+	Revision         string `key:"revision" default:"" doc:"Release to run again, by its commit of 40 hexadecimal digits: taken from the registry, never built. Empty for the checked out commit."`
 	Registry         Registry
 	Images           Images
 	GitHub           GitHub
@@ -27,16 +27,21 @@ type App struct {
 
 // Registry is about ECR repositories.
 type Registry struct {
-	Prefix       string `key:"registryPrefix" default:"" doc:"First part of ECR repository names; empty for appName."`
-	Owned        bool   `key:"registryOwned" default:"true" doc:"Whether this stack creates the repositories, which an account has once; else it takes those of the stack that does."`
-	KeepTagged   int    `key:"registryKeepTagged" default:"500" min:"20" max:"10000" doc:"Newest releases whose images each repository keeps; what a stack runs must stay among them."`
-	UntaggedDays int    `key:"registryUntaggedDays" default:"7" min:"1" max:"365" doc:"Days until an untagged image expires."`
-	KmsKeyArn    string `key:"registryKmsKeyArn" default:"" doc:"ARN of the KMS key that encrypts images; empty for AES-256 under a key of ECR's."`
-	ForceDelete  bool   `key:"registryForceDelete" default:"false" doc:"Whether destroying the stack deletes repositories that still hold images."`
+	Prefix       string   `key:"registryPrefix" default:"" doc:"First part of ECR repository names; empty for appName."`
+	Owned        bool     `key:"registryOwned" default:"true" doc:"Whether this stack creates the repositories, which an account has once; else it takes those of the stack that does."`
+	Account      string   `key:"registryAccount" default:"" doc:"Account of the repositories, 12 digits, where it is another one; empty for the stack's own."`
+	Stacks       []string `key:"registryStacks" default:"[]" doc:"Other stacks that run images of these repositories, the last in the line of promotion first: what each can go back to is kept."`
+	Accounts     []string `key:"registryAccounts" default:"[]" doc:"Other accounts, 12 digits each, whose stacks run images of these repositories."`
+	KeepReleases int      `key:"registryKeepReleases" default:"100" min:"10" max:"1000" doc:"Images that ran well which each repository keeps for each stack, the newest; one that a stack runs is always among them."`
+	KeepTagged   int      `key:"registryKeepTagged" default:"200" min:"20" max:"10000" doc:"Images which no stack has run well that each repository keeps, the newest."`
+	UntaggedDays int      `key:"registryUntaggedDays" default:"7" min:"1" max:"365" doc:"Days until an untagged image expires."`
+	KmsKeyArn    string   `key:"registryKmsKeyArn" default:"" doc:"ARN of the KMS key that encrypts images; empty for AES-256 under a key of ECR's."`
+	ForceDelete  bool     `key:"registryForceDelete" default:"false" doc:"Whether destroying the stack deletes repositories that still hold images."`
 }
 
 // Images is about building.
 type Images struct {
+	PromoteFrom  string `key:"imagesPromoteFrom" default:"" doc:"Stack whose releases this one runs: only what ran well there is accepted, and nothing is built. Empty to build the checkout."`
 	AllowDirty   bool   `key:"imagesAllowDirty" default:"false" doc:"Whether a work tree with uncommitted changes may be released, under a tag that says so."`
 	Platform     string `key:"imagesPlatform" default:"linux/amd64" oneof:"linux/amd64,linux/arm64" doc:"Platform that images are built for and tasks run on."`
 	BuildNetwork string `key:"imagesBuildNetwork" default:"default" oneof:"default,host,none" doc:"Network of the build's RUN steps."`
@@ -99,7 +104,7 @@ type Edge struct {
 type Cluster struct {
 	ContainerInsights     string `key:"clusterContainerInsights" default:"disabled" oneof:"disabled,enabled,enhanced" doc:"CloudWatch Container Insights; the latter two are charged for by metric."`
 	RetainTaskDefinitions bool   `key:"clusterRetainTaskDefinitions" default:"true" doc:"Whether replaced task definitions stay registered, which a service needs to return to one."`
-	DeployMinutes         int    `key:"clusterDeployMinutes" default:"20" min:"5" max:"120" doc:"Minutes that up waits for a service to become steady."`
+	DeployMinutes         int    `key:"clusterDeployMinutes" default:"15" min:"5" max:"120" doc:"Minutes after which a release that is not steady has failed; ECS's circuit breaker mostly gives up before."`
 }
 
 // Service is one row of services: a container behind the load balancer. Its keys stand below services.NAME.
@@ -114,6 +119,7 @@ type Service struct {
 	Port               int               `key:"port" min:"1024" max:"65535" doc:"Port that the container listens on; above 1023, since it does not run as root."`
 	CPU                int               `key:"cpu" default:"256" doc:"CPU units, 1024 to a virtual CPU; a Fargate size."`
 	Memory             int               `key:"memory" default:"512" doc:"Memory in MiB; a Fargate size that goes with cpu."`
+	After              []string          `key:"after" default:"[]" doc:"Services that must run their release well before this one is touched."`
 	Count              int               `key:"count" default:"1" min:"0" max:"100" doc:"Tasks to run."`
 	Command            []string          `key:"command" default:"[]" doc:"Command of the container; empty for the image's."`
 	Environment        map[string]string `key:"environment" default:"{}" doc:"Further environment variables; nothing secret."`

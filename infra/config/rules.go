@@ -11,6 +11,9 @@ import (
 // maxResourceName is the limit of load balancer names, the tightest of all that begin with the product and the stack.
 const maxResourceName = 32
 
+// maxStacks is how many stacks can share repositories: ECR takes 50 lifecycle rules, two of which are not a stack's.
+const maxStacks = 40
+
 var (
 	stackName      = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 	appName        = regexp.MustCompile(`^[a-z]([a-z0-9]|-[a-z0-9]){1,19}$`)
@@ -18,6 +21,7 @@ var (
 	keyARN         = regexp.MustCompile(`^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$`)
 	commit         = regexp.MustCompile(`^[0-9a-f]{40}$`)
 	githubName     = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
+	accountID      = regexp.MustCompile(`^[0-9]{12}$`)
 	githubID       = regexp.MustCompile(`^[1-9][0-9]{0,18}$`)
 	environment    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
 	databaseName   = regexp.MustCompile(`^[a-z][a-z0-9_]{0,62}$`)
@@ -40,6 +44,12 @@ func (c *Config) validate(stack string, p *Problems) {
 		matches(p, "revision", c.Revision, commit, "a commit: 40 hexadecimal digits in lower case, as `git rev-parse` prints, or empty")
 	}
 	c.Registry.validate(p)
+	if from := c.Images.PromoteFrom; from != "" {
+		matches(p, "imagesPromoteFrom", from, stackName, "a stack's name: lower-case letters, digits and single hyphens")
+		if from == stack {
+			p.add("imagesPromoteFrom", "is this stack itself, which would wait for its own release; name the stack before it")
+		}
+	}
 	c.GitHub.validate(p)
 	c.Network.validate(p)
 	c.Database.validate(p)
@@ -60,6 +70,7 @@ func (c *Config) validate(stack string, p *Problems) {
 		service.validate(c.App.Name+"-"+stack, p)
 	}
 	validateRouting(c.Services, p)
+	validateOrder(c.Services, p)
 }
 
 // matches notes a value that does not have its form; what says what the value must be.
@@ -89,6 +100,29 @@ func (r Registry) validate(p *Problems) {
 	}
 	if r.KmsKeyArn != "" {
 		matches(p, "registryKmsKeyArn", r.KmsKeyArn, keyARN, "the ARN of a KMS key: arn:aws:kms:REGION:ACCOUNT:key/ID")
+	}
+	r.validateSharing(p)
+}
+
+// validateSharing applies the rules about who else runs what the repositories hold.
+func (r Registry) validateSharing(p *Problems) {
+	if r.Account != "" {
+		matches(p, "registryAccount", r.Account, accountID, "an AWS account: 12 digits, in quotes, since YAML reads a bare one as a number")
+		if r.Owned {
+			p.add("registryAccount", "goes with registryOwned: false: a stack cannot own repositories of another account")
+		}
+	}
+	for i, stack := range r.Stacks {
+		matches(p, fmt.Sprintf("registryStacks[%d]", i), stack, stackName, "a stack's name: lower-case letters, digits and single hyphens")
+	}
+	for i, account := range r.Accounts {
+		matches(p, fmt.Sprintf("registryAccounts[%d]", i), account, accountID, "an AWS account: 12 digits")
+	}
+	if len(r.Stacks) > maxStacks {
+		p.add("registryStacks", "has %d stacks of at most %d, since a lifecycle policy has no more rules", len(r.Stacks), maxStacks)
+	}
+	if !r.Owned && len(r.Stacks)+len(r.Accounts) > 0 {
+		p.add("registryOwned", "is false, so registryStacks and registryAccounts say nothing; set them in the stack that owns the repositories")
 	}
 }
 

@@ -138,6 +138,10 @@ func (r *Recorder) Call(args pulumi.MockCallArgs) (resource.PropertyMap, error) 
 	case "aws:ecr/getAuthorizationToken:getAuthorizationToken":
 		return strs(map[string]any{"userName": "AWS", "password": RegistryPassword})
 	case "aws:ecr/getImage:getImage":
+		// Staging has run everything well, and no other tag is there.
+		if tag := args.Args["imageTag"].StringValue(); strings.HasPrefix(tag, "staging.") {
+			return strs(map[string]any{"imageDigest": Digest, "imageTags": []any{Source, tag}})
+		}
 		return nil, fmt.Errorf("reading ECR Images: ImageNotFoundException: no such tag")
 	case "aws:ecr/getRepository:getRepository":
 		return strs(map[string]any{"repositoryUrl": repositoryURL(args.Args["name"].StringValue())})
@@ -152,6 +156,9 @@ const RegistryPassword = "registry-password-in-clear"
 
 // Digest is the digest of every image that the recorder "pushes".
 var Digest = "sha256:" + strings.Repeat("5", 64)
+
+// Source is the tag of every image that staging ran.
+var Source = strings.Repeat("5a", 20)
 
 func repositoryURL(name string) string {
 	return Account + ".dkr.ecr.us-east-1.amazonaws.com/" + name

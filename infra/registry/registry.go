@@ -8,13 +8,21 @@ import (
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ecr"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"slipway/infra/policy"
+	"slipway/infra/releases"
 )
 
 // Args are the inputs of a Registry.
 type Args struct {
 	Names        []string // repository names, such as myapp/backend
 	Owned        bool     // whether this stack creates the repositories, or takes those that are there
-	KeepTagged   int      // newest tagged images kept in each repository
+	Account      string   // whose repositories are taken; empty for the stack's own
+	Partition    string   // such as aws
+	Stacks       []string // that run images of the repositories, the last in the line of promotion first
+	Accounts     []string // other accounts that may pull from them, and mark what they ran
+	KeepReleases int      // newest images that ran well, kept for each stack
+	KeepTagged   int      // newest images of all others
 	UntaggedDays int      // days until an untagged image expires
 	KMSKeyARN    string   // customer key for encryption; empty for AES-256 under a key of ECR's
 	ForceDelete  bool     // whether destroying the stack deletes a repository that still holds images
@@ -47,7 +55,7 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 func (r *Registry) repository(ctx *pulumi.Context, name string, args Args) (pulumi.StringOutput, error) {
 	parent := pulumi.Parent(r)
 	if !args.Owned {
-		found, err := ecr.LookupRepository(ctx, &ecr.LookupRepositoryArgs{Name: name}, parent)
+		found, err := ecr.LookupRepository(ctx, &ecr.LookupRepositoryArgs{Name: name, RegistryId: orNil(args.Account)}, parent)
 		if err != nil {
 			return pulumi.StringOutput{}, fmt.Errorf("registryOwned: false, but repository %s cannot be read (%w); "+
 				"run the stack that owns it first, or set it to true here", name, err)
@@ -69,7 +77,7 @@ func (r *Registry) repository(ctx *pulumi.Context, name string, args Args) (pulu
 	if err != nil {
 		return pulumi.StringOutput{}, fmt.Errorf("declare repository %s: %w", name, err)
 	}
-	lifecycle, err := Lifecycle(args.KeepTagged, args.UntaggedDays)
+	lifecycle, err := Lifecycle(args)
 	if err != nil {
 		return pulumi.StringOutput{}, err
 	}
@@ -79,7 +87,43 @@ func (r *Registry) repository(ctx *pulumi.Context, name string, args Args) (pulu
 	}, parent); err != nil {
 		return pulumi.StringOutput{}, fmt.Errorf("declare the lifecycle policy of %s: %w", name, err)
 	}
+	if len(args.Accounts) == 0 {
+		return repository.RepositoryUrl, nil
+	}
+	sharing, err := Sharing(args.Partition, args.Accounts)
+	if err != nil {
+		return pulumi.StringOutput{}, err
+	}
+	if _, err := ecr.NewRepositoryPolicy(ctx, name, &ecr.RepositoryPolicyArgs{
+		Repository: repository.Name,
+		Policy:     pulumi.String(sharing),
+	}, parent); err != nil {
+		return pulumi.StringOutput{}, fmt.Errorf("declare who else may use repository %s: %w", name, err)
+	}
 	return repository.RepositoryUrl, nil
+}
+
+func orNil(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+// Sharing is the policy of a repository whose images other accounts run. They may pull, and mark what they ran well: a tag
+// cannot be moved, and PutImage takes no manifest whose layers the repository does not hold, which they may not upload.
+func Sharing(partition string, accounts []string) (string, error) {
+	principal := &policy.Principal{}
+	for _, account := range accounts {
+		principal.AWS = append(principal.AWS, fmt.Sprintf("arn:%s:iam::%s:root", partition, account))
+	}
+	return policy.JSON(policy.Statement{
+		Sid: "RunAndMark", Effect: policy.Allow, Principal: principal,
+		Action: []string{
+			"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:DescribeImages", "ecr:DescribeRepositories",
+			"ecr:GetDownloadUrlForLayer", "ecr:ListTagsForResource", "ecr:PutImage",
+		},
+	})
 }
 
 type lifecycleRule struct {
@@ -101,27 +145,34 @@ type lifecycleAction struct {
 	Type string `json:"type"`
 }
 
-// Lifecycle is an ECR lifecycle policy that expires untagged images after untaggedDays, and tagged ones beyond the newest
-// keepTagged. ECR does not know which images run, so keepTagged must outlast the slowest stack.
-func Lifecycle(keepTagged, untaggedDays int) (string, error) {
-	text, err := json.Marshal(map[string][]lifecycleRule{"rules": {
-		{
-			RulePriority: 1,
-			Description:  fmt.Sprintf("untagged images expire after %d days", untaggedDays),
-			Selection: lifecycleSelection{
-				TagStatus: "untagged", CountType: "sinceImagePushed", CountUnit: "days", CountNumber: untaggedDays,
-			},
-			Action: lifecycleAction{Type: "expire"},
+// Lifecycle is an ECR lifecycle policy. ECR does not know which images run, so a stack marks those that ran well by a tag of
+// its own, see releases.Ledger: of each stack's marked images the newest KeepReleases stay. An image that one rule speaks of
+// can not expire by a rule behind it (ECR User Guide, "Automate the cleanup of images"), so Stacks begins with the last in the
+// line of promotion: what production ran is no rule's of staging's, however many releases staging has. Images without a mark
+// expire beyond the newest KeepTagged, and without a tag after UntaggedDays.
+func Lifecycle(args Args) (string, error) {
+	rules := []lifecycleRule{{
+		Description: fmt.Sprintf("untagged images expire after %d days", args.UntaggedDays),
+		Selection: lifecycleSelection{
+			TagStatus: "untagged", CountType: "sinceImagePushed", CountUnit: "days", CountNumber: args.UntaggedDays,
 		},
-		{
-			RulePriority: 2,
-			Description:  fmt.Sprintf("the newest %d releases are kept", keepTagged),
+	}}
+	newest := func(pattern, description string, count int) {
+		rules = append(rules, lifecycleRule{
+			Description: description,
 			Selection: lifecycleSelection{
-				TagStatus: "tagged", TagPatternList: []string{"*"}, CountType: "imageCountMoreThan", CountNumber: keepTagged,
+				TagStatus: "tagged", TagPatternList: []string{pattern}, CountType: "imageCountMoreThan", CountNumber: count,
 			},
-			Action: lifecycleAction{Type: "expire"},
-		},
-	}})
+		})
+	}
+	for _, stack := range args.Stacks {
+		newest(releases.Tag(stack, "*"), fmt.Sprintf("the newest %d images that %s ran are kept", args.KeepReleases, stack), args.KeepReleases)
+	}
+	newest("*", fmt.Sprintf("the newest %d of all other images are kept", args.KeepTagged), args.KeepTagged)
+	for i := range rules {
+		rules[i].RulePriority, rules[i].Action = i+1, lifecycleAction{Type: "expire"}
+	}
+	text, err := json.Marshal(map[string][]lifecycleRule{"rules": rules})
 	if err != nil {
 		return "", fmt.Errorf("render the lifecycle policy: %w", err)
 	}

@@ -2,43 +2,121 @@ package registry_test
 
 import (
 	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
 	"testing"
 
 	"slipway/infra/registry"
 )
 
-func TestLifecycle(t *testing.T) {
-	document, err := registry.Lifecycle(500, 7)
+// rule is what the tests read of a lifecycle rule.
+type rule struct {
+	RulePriority int
+	Selection    struct {
+		TagStatus, CountType, CountUnit string
+		TagPatternList                  []string
+		CountNumber                     int
+	}
+	Action struct{ Type string }
+}
+
+func lifecycle(t *testing.T, args registry.Args) []rule {
+	t.Helper()
+	document, err := registry.Lifecycle(args)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var policy struct {
-		Rules []struct {
-			RulePriority int
-			Selection    struct {
-				TagStatus, CountType, CountUnit string
-				TagPatternList                  []string
-				CountNumber                     int
-			}
-			Action struct{ Type string }
-		}
-	}
+	var policy struct{ Rules []rule }
 	if err := json.Unmarshal([]byte(document), &policy); err != nil {
 		t.Fatal(err)
 	}
-	if len(policy.Rules) != 2 {
-		t.Fatalf("%d rules", len(policy.Rules))
+	for i, rule := range policy.Rules {
+		if rule.RulePriority != i+1 || rule.Action.Type != "expire" {
+			t.Errorf("rule %d: %+v", i, rule)
+		}
 	}
-	untagged, tagged := policy.Rules[0], policy.Rules[1]
-	if s := untagged.Selection; s.TagStatus != "untagged" || s.CountType != "sinceImagePushed" || s.CountUnit != "days" || s.CountNumber != 7 {
+	return policy.Rules
+}
+
+func TestLifecycle(t *testing.T) {
+	rules := lifecycle(t, registry.Args{Stacks: []string{"production", "staging"}, KeepReleases: 100, KeepTagged: 200, UntaggedDays: 7})
+	if s := rules[0].Selection; s.TagStatus != "untagged" || s.CountType != "sinceImagePushed" || s.CountUnit != "days" || s.CountNumber != 7 {
 		t.Errorf("untagged images: %+v", s)
 	}
-	// A rule of any tag status must have the last priority, and one of tagged images must name patterns: ECR refuses others.
-	if s := tagged.Selection; s.TagStatus != "tagged" || s.CountType != "imageCountMoreThan" || s.CountUnit != "" ||
-		s.CountNumber != 500 || len(s.TagPatternList) != 1 || s.TagPatternList[0] != "*" {
-		t.Errorf("tagged images: %+v", s)
+	// A rule of tagged images must name patterns: ECR refuses others.
+	for i, want := range []struct {
+		pattern string
+		count   int
+	}{{"production.*", 100}, {"staging.*", 100}, {"*", 200}} {
+		if s := rules[1+i].Selection; s.TagStatus != "tagged" || s.CountType != "imageCountMoreThan" || s.CountUnit != "" ||
+			s.CountNumber != want.count || len(s.TagPatternList) != 1 || s.TagPatternList[0] != want.pattern {
+			t.Errorf("images tagged %s: %+v", want.pattern, s)
+		}
 	}
-	if untagged.RulePriority >= tagged.RulePriority || untagged.Action.Type != "expire" || tagged.Action.Type != "expire" {
-		t.Errorf("rules %+v", policy.Rules)
+	if len(rules) != 4 {
+		t.Errorf("%d rules", len(rules))
+	}
+}
+
+// image is an image in a repository under a lifecycle policy.
+type image struct {
+	name string // how the test calls it
+	tags []string
+}
+
+// expire applies rules to images, the newest first, as ECR says that it does: each image belongs to the first rule that speaks
+// of it.
+func expire(rules []rule, images []image) []image {
+	counts := map[int]int{}
+	return slices.DeleteFunc(slices.Clone(images), func(i image) bool {
+		for n, rule := range rules {
+			if rule.Selection.TagStatus != "tagged" || !slices.ContainsFunc(i.tags, func(tag string) bool {
+				begin, ok := strings.CutSuffix(rule.Selection.TagPatternList[0], "*")
+				return ok && strings.HasPrefix(tag, begin)
+			}) {
+				continue
+			}
+			counts[n]++
+			return counts[n] > rule.Selection.CountNumber
+		}
+		return false
+	})
+}
+
+// TestNoFloodExpiresWhatRuns holds that what production runs stays, whatever staging releases and builds meanwhile, and so does
+// what either can go back to.
+func TestNoFloodExpiresWhatRuns(t *testing.T) {
+	rules := lifecycle(t, registry.Args{Stacks: []string{"production", "staging"}, KeepReleases: 10, KeepTagged: 20, UntaggedDays: 7})
+	images := []image{{"runs in production", []string{"1", "staging.1", "production.1"}}, {"ran in production before", []string{"0", "staging.0", "production.0"}}}
+	for n := range 1000 {
+		name := fmt.Sprint(n)
+		images = append([]image{{"in staging " + name, []string{name, "staging." + name}}, {"failed " + name, []string{"f" + name}}}, images...)
+		images = expire(rules, images)
+	}
+	kept := map[string]int{}
+	for _, i := range images {
+		first, _, _ := strings.Cut(i.name, " ")
+		kept[first]++
+	}
+	if kept["runs"] != 1 || kept["ran"] != 1 || kept["in"] != 10 || kept["failed"] != 20 {
+		t.Errorf("after a flood of 1000 releases there are %v", kept)
+	}
+}
+
+func TestSharing(t *testing.T) {
+	document, err := registry.Sharing("aws", []string{"111122223333", "444455556666"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`"arn:aws:iam::111122223333:root","arn:aws:iam::444455556666:root"`, `"ecr:BatchGetImage"`, `"ecr:PutImage"`} {
+		if !strings.Contains(document, want) {
+			t.Errorf("no %s in %s", want, document)
+		}
+	}
+	for _, never := range []string{"*", "UploadLayerPart", "Delete", "SetRepositoryPolicy"} {
+		if strings.Contains(document, never) {
+			t.Errorf("another account is given %s: %s", never, document)
+		}
 	}
 }

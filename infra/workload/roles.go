@@ -71,7 +71,7 @@ func (b *serviceBuilder) executionStatements(logGroupARN, secretARN string) []po
 			Sid: "Image", Effect: policy.Allow,
 			Action: []string{"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"},
 			Resource: []string{fmt.Sprintf("arn:%s:ecr:%s:%s:repository/%s/%s",
-				stack.Partition, stack.Region, stack.Account, stack.RepositoryPrefix, b.name)},
+				stack.Partition, stack.Region, stack.RegistryAccount, stack.RepositoryPrefix, b.name)},
 		},
 		{
 			Sid: "Log", Effect: policy.Allow, Action: []string{"logs:CreateLogStream", "logs:PutLogEvents"},

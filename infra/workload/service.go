@@ -29,6 +29,9 @@ type ServiceArgs struct {
 	BoundaryARN pulumi.StringInput
 	// After holds what a task needs before it can start: routes and endpoints.
 	After []pulumi.Resource
+	// Released resolves when the services before this one run their release well, and fails where they do not: then the
+	// service's task definition, and so the service, is not touched. Nil to wait for none.
+	Released pulumi.ResourceArrayInput
 }
 
 // Surroundings is what all services of one stack share.
@@ -37,11 +40,12 @@ type Surroundings struct {
 	Partition        string
 	Account          string
 	Region           string
+	RegistryAccount  string // of the ECR repositories, 12 digits
 	RepositoryPrefix string // of ECR repositories
 	LogRoot          string // first part of log group names
 	LogRetentionDays int
 	RetainTasks      bool // keep replaced task definitions registered: a service cannot return to one that is not
-	DeployMinutes    int  // how long an update waits for the steady state
+	DeployMinutes    int  // how long a service may take to end
 	DrainSeconds     int  // how long a target that leaves may finish its requests
 	IdleSeconds      int  // how long the load balancer keeps an idle connection
 }
@@ -68,7 +72,8 @@ type Service struct {
 
 	Name              pulumi.StringOutput
 	LogGroup          pulumi.StringOutput
-	TaskDefinitionARN pulumi.StringOutput
+	TaskDefinitionARN pulumi.StringOutput // that the service was asked to run; known once it was
+	TargetGroupARN    pulumi.StringOutput
 }
 
 // NewService declares a Service.
@@ -106,7 +111,8 @@ func NewService(ctx *pulumi.Context, name string, args ServiceArgs, opts ...pulu
 	if err != nil {
 		return nil, err
 	}
-	s.Name, s.LogGroup, s.TaskDefinitionARN = service.Name, logs.Name, definition.Arn
+	s.Name, s.LogGroup, s.TargetGroupARN = service.Name, logs.Name, target.Arn
+	s.TaskDefinitionARN = pulumi.All(service.ID(), definition.Arn).ApplyT(func(all []any) string { return all[1].(string) }).(pulumi.StringOutput)
 	return s, ctx.RegisterResourceOutputs(s, pulumi.Map{"name": s.Name, "taskDefinitionArn": s.TaskDefinitionARN})
 }
 
@@ -160,7 +166,11 @@ func (b *serviceBuilder) taskDefinition(logs *cloudwatch.LogGroup, execution, ta
 	if scratch {
 		args.Volumes = scratchVolumes()
 	}
-	definition, err := ecs.NewTaskDefinition(b.ctx, b.name, args, b.parent)
+	opts := []pulumi.ResourceOption{b.parent}
+	if b.args.Released != nil {
+		opts = append(opts, pulumi.DependsOnInputs(b.args.Released))
+	}
+	definition, err := ecs.NewTaskDefinition(b.ctx, b.name, args, opts...)
 	if err != nil {
 		return nil, fmt.Errorf("services.%s: declare its task definition: %w", b.name, err)
 	}
@@ -194,7 +204,9 @@ func (b *serviceBuilder) service(definition *ecs.TaskDefinition, group pulumi.St
 		DeploymentCircuitBreaker: ecs.ServiceDeploymentCircuitBreakerArgs{
 			Enable: pulumi.Bool(true), Rollback: pulumi.Bool(true),
 		},
-		WaitForSteadyState:            pulumi.Bool(true),
+		// Not the provider's wait: it takes a release that ECS took back for a success, and one that cannot start at all keeps it
+		// until its time is up. Package verdict waits.
+		WaitForSteadyState: pulumi.Bool(false),
 		HealthCheckGracePeriodSeconds: pulumi.Int(row.HealthGraceSeconds),
 		EnableExecuteCommand:          pulumi.Bool(row.Exec),
 		// The provider's default is to leave tasks where a lost zone has pushed them.

@@ -131,7 +131,6 @@ type Outcome struct {
 	Commands   []string // undisturbed ones, with how long they took
 	Disturbed  []string // what the disturbed steps did: failed, killed, impatient, unharmed
 	Explained  []string // the tool's words about starting over, or about locks
-	Retracted  int      // releases that counted as a success and were rolled back
 	Violations []string
 }
 
@@ -235,10 +234,9 @@ func (o Outcome) String() string {
 // String is a summary.
 func (r Report) String() string {
 	var times []time.Duration
-	disturbed, retracted, startedOver := map[string]int{}, 0, 0
+	disturbed, startedOver := map[string]int{}, 0
 	for _, outcome := range r.Outcomes {
 		times = append(times, outcome.Took)
-		retracted += outcome.Retracted
 		for _, what := range outcome.Disturbed {
 			_, what, _ = strings.Cut(what, " ")
 			disturbed[what]++
@@ -253,6 +251,6 @@ func (r Report) String() string {
 		median = times[(len(times)-1)/2]
 	}
 	return fmt.Sprintf("%d runs in %s, median %.1f s; disturbed steps: %v; %d runs started over with an empty cloud, as the tool said; "+
-		"%d releases counted as a success and were rolled back; %d runs broke a promise",
-		len(r.Outcomes), r.Took.Round(time.Second), median.Seconds(), disturbed, startedOver, retracted, r.violations())
+		"%d runs broke a promise",
+		len(r.Outcomes), r.Took.Round(time.Second), median.Seconds(), disturbed, startedOver, r.violations())
 }

@@ -93,12 +93,19 @@ func (w *worker) configure(revision string) error {
 	return os.WriteFile(filepath.Join(w.dir, "Pulumi.local.yaml"), content, 0o600)
 }
 
-// commit makes a new revision, and returns it. Its images are the old ones under another name: no build takes time.
+// commit makes a new revision of the backend, and returns it. Its image is the old one under another name, since the file that
+// changes is none that the Dockerfile copies: no build takes time.
 func (w *worker) commit(ctx context.Context) (string, error) {
 	if err := w.configure(""); err != nil {
 		return "", err
 	}
-	return w.head(ctx, "commit", "--quiet", "--all", "--allow-empty", "--message", "change")
+	if err := os.WriteFile(filepath.Join(w.dir, "backend", "change"), []byte(time.Now().String()), 0o600); err != nil {
+		return "", fmt.Errorf("change the backend's folder: %w", err)
+	}
+	if _, err := w.head(ctx, "add", "--all"); err != nil {
+		return "", err
+	}
+	return w.head(ctx, "commit", "--quiet", "--message", "change")
 }
 
 // head runs a git command in the clone and returns its HEAD.

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"slipway/infra/releases"
 	"slipway/local/cloud"
 )
 
@@ -27,21 +28,29 @@ type container struct {
 	LinuxParameters        struct{ InitProcessEnabled bool }
 }
 
-// checkImages holds what the registry, the API and the task definitions say of one commit against each other, fetches the
-// images from the registry after the engine's own copies are gone, and runs them as the task definitions ask.
-func (c checkout) checkImages(t *testing.T, commit string) {
+// checkImages holds what the registry, the API and the task definitions say of the checked out commit against each other,
+// fetches the images from the registry after the engine's own copies are gone, and runs them as the task definitions ask.
+func (c checkout) checkImages(t *testing.T) {
 	t.Helper()
 	state := c.state(t)
 	login(t, state)
 	for _, service := range []string{"backend", "frontend"} {
 		var images struct {
-			ImageDetails []struct{ ImageDigest string }
+			ImageDetails []struct {
+				ImageDigest string
+				ImageTags   []string
+			}
 		}
+		mark := "local." + c.head(t)
 		call(t, state, "ecr", "AmazonEC2ContainerRegistry_V20150921.DescribeImages", map[string]any{
-			"repositoryName": "myapp/" + service, "imageIds": []any{map[string]string{"imageTag": commit}},
+			"repositoryName": "myapp/" + service, "imageIds": []any{map[string]string{"imageTag": mark}},
 		}, &images)
 		if len(images.ImageDetails) != 1 {
-			t.Fatalf("ECR shows %d images of %s at %s", len(images.ImageDetails), service, commit)
+			t.Fatalf("ECR shows %d images of %s marked %s", len(images.ImageDetails), service, mark)
+		}
+		source := releases.Source(images.ImageDetails[0].ImageTags)
+		if !strings.HasPrefix(source, c.source(t, service)) {
+			t.Errorf("%s runs %s, and its folder is of commit %s", service, source, c.source(t, service))
 		}
 		reference := fmt.Sprintf("%s/myapp/%s@%s", state.Registry, service, images.ImageDetails[0].ImageDigest)
 		containers := definition(t, state, "myapp-local", service)
@@ -50,12 +59,12 @@ func (c checkout) checkImages(t *testing.T, commit string) {
 				t.Errorf("container %s of %s runs %s, want %s", one.Name, service, one.Image, reference)
 			}
 		}
-		tag := fmt.Sprintf("%s/myapp/%s:%s", state.Registry, service, commit)
+		tag := fmt.Sprintf("%s/myapp/%s:%s", state.Registry, service, source)
 		run(t, c.dir, "docker", "image", "inspect", "--format", "{{.Id}}", tag) // the engine has built it
 		run(t, c.dir, "docker", "image", "rm", "--force", tag)
 		run(t, c.dir, "docker", "pull", "--quiet", reference) // and the registry holds it
 		i := slices.IndexFunc(containers, func(one container) bool { return one.Name == service })
-		containers[i].serve(t, commit)
+		containers[i].serve(t, source)
 	}
 }
 

@@ -50,7 +50,7 @@ func (c checkout) checkPage(t *testing.T) {
 		func() error { return b.Fill("New item", added) },
 		func() error { return b.Click("Add") },
 		func() error { return b.WaitText(added) },
-		func() error { return b.WaitText("backend " + c.head(t)) },
+		func() error { return b.WaitText("backend " + c.source(t, "backend")) },
 		func() error { return b.Goto(url) }, // from the server, not from the page's memory
 		func() error { return b.WaitText(added) },
 		func() error { return b.Screenshot(picture) },

@@ -22,6 +22,17 @@ func TestStagingAndProduction(t *testing.T) {
 	if !strings.Contains(staging, "docker:index:Image") {
 		t.Errorf("staging built nothing:\n%s", staging)
 	}
+	c.adapt(t, "production", nil)
+	never := c.commit(t)
+	refusal := c.refused(t, "up", "production")
+	for _, want := range []string{
+		"release " + never + " has not run well in production or staging", "hold no image tagged staging." + never,
+		"git checkout " + never + " && make up STACK=staging",
+	} {
+		if !strings.Contains(refusal, want) {
+			t.Errorf("the refusal of what staging never ran does not say %q:\n%s", want, refusal)
+		}
+	}
 	c.adapt(t, "production", map[string]any{"slipway:revision": released})
 	c.commit(t)
 	production := c.local(t, "up", "production")

@@ -34,8 +34,9 @@ func (s *session) config(ctx context.Context) (auto.ConfigMap, error) {
 	return all, nil
 }
 
-// handOver puts the whole configuration into the variable in which a language host hands it to a program. The Automation
-// API, which runs the program in this process, has no such host, and the program could not find unknown keys.
+// handOver sets the environment of the program, which the Automation API runs in this process: the whole configuration, in the
+// variable in which a language host hands it over, or the program could not find unknown keys; and the way to the embedded
+// cloud, which the program asks how its release went.
 func (s *session) handOver(ctx context.Context) error {
 	all, err := s.config(ctx)
 	if err != nil {
@@ -49,7 +50,14 @@ func (s *session) handOver(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("render the stack's configuration: %w", err)
 	}
-	return os.Setenv(pulumi.EnvConfig, string(encoded))
+	environment := aws(s.cloud.Endpoint)
+	environment[pulumi.EnvConfig] = string(encoded)
+	for name, value := range environment {
+		if err := os.Setenv(name, value); err != nil {
+			return fmt.Errorf("set the program's environment: %w", err)
+		}
+	}
+	return nil
 }
 
 // values is a stack's configuration as a source of config's.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -295,24 +296,34 @@ func (e Engine) stack(ctx context.Context, cli command, running cloud.State) (*s
 	if err := freeLocks(state, e.Out); err != nil {
 		return nil, err
 	}
+	environment := aws(running.Endpoint)
+	maps.Copy(environment, map[string]string{
+		"PULUMI_BACKEND_URL":                          "file://" + state,
+		"PULUMI_CONFIG_PASSPHRASE":                    "", // the state holds no secret but the registry password of this cloud
+		"PULUMI_SKIP_UPDATE_CHECK":                    "true",
+		"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true", // what is needed is placed; nothing is downloaded
+	})
 	stack, err := auto.UpsertStackInlineSource(ctx, e.Stack, Project, e.Program,
 		auto.WorkDir(e.Top),
 		auto.Pulumi(cli),
 		auto.PulumiHome(filepath.Join(e.dir(), "home")),
-		auto.EnvVars(map[string]string{
-			"PULUMI_BACKEND_URL":                          "file://" + state,
-			"PULUMI_CONFIG_PASSPHRASE":                    "", // the state holds no secret but the registry password of this cloud
-			"PULUMI_SKIP_UPDATE_CHECK":                    "true",
-			"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true", // what is needed is placed; nothing is downloaded
-			"AWS_ENDPOINT_URL":                            running.Endpoint,
-			"AWS_ACCESS_KEY_ID":                           "test",
-			"AWS_SECRET_ACCESS_KEY":                       "test",
-			"AWS_EC2_METADATA_DISABLED":                   "true",
-			"AWS_CONFIG_FILE":                             os.DevNull, // nothing of the user's AWS set-up may lead elsewhere
-			"AWS_SHARED_CREDENTIALS_FILE":                 os.DevNull,
-		}))
+		auto.EnvVars(environment))
 	if err != nil {
 		return nil, fmt.Errorf("open stack %s: %w", e.Stack, err)
 	}
 	return &session{stack: stack, cloud: running}, nil
+}
+
+// aws is the environment that leads AWS's SDKs to an endpoint, and nowhere else.
+func aws(endpoint string) map[string]string {
+	return map[string]string{
+		"AWS_ENDPOINT_URL":            endpoint,
+		"AWS_ACCESS_KEY_ID":           "test",
+		"AWS_SECRET_ACCESS_KEY":       "test",
+		"AWS_SESSION_TOKEN":           "",
+		"AWS_PROFILE":                 "",
+		"AWS_EC2_METADATA_DISABLED":   "true",
+		"AWS_CONFIG_FILE":             os.DevNull, // nothing of the user's AWS set-up may lead elsewhere
+		"AWS_SHARED_CREDENTIALS_FILE": os.DevNull,
+	}
 }

@@ -1,0 +1,55 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// InOrder lists services so that each stands behind those that its row names in `after`; among equals by name. The
+// configuration must be valid.
+func InOrder(services []Service) []Service {
+	sorted, _ := order(services)
+	return sorted
+}
+
+// order lists services behind those that they wait for, as far as they do not wait for each other in a circle; circle holds
+// the rest.
+func order(services []Service) (sorted, circle []Service) {
+	rest, placed := slices.Clone(services), map[string]bool{}
+	for len(rest) > 0 {
+		next := slices.IndexFunc(rest, func(s Service) bool {
+			return !slices.ContainsFunc(s.After, func(name string) bool { return !placed[name] })
+		})
+		if next < 0 {
+			return sorted, rest
+		}
+		sorted, placed[rest[next].Name] = append(sorted, rest[next]), true
+		rest = slices.Delete(rest, next, next+1)
+	}
+	return sorted, nil
+}
+
+// validateOrder finds services that wait for what is not there, or for each other.
+func validateOrder(services []Service, p *Problems) {
+	names := make([]string, len(services))
+	for i, s := range services {
+		names[i] = s.Name
+	}
+	known := true
+	for _, s := range services {
+		for i, name := range s.After {
+			if !slices.Contains(names, name) {
+				p.add(fmt.Sprintf("%s.%s.after[%d]", servicesKey, s.Name, i), "there is no service %s%s", name, suggest(name, names))
+				known = false
+			}
+		}
+	}
+	if _, circle := order(services); known && len(circle) > 0 {
+		waiting := make([]string, len(circle))
+		for i, s := range circle {
+			waiting[i] = s.Name
+		}
+		p.add(servicesKey+"."+waiting[0]+".after", "%s wait for each other, so none would ever be released", strings.Join(waiting, " and "))
+	}
+}
