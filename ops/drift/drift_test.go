@@ -57,6 +57,9 @@ func TestDrift(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
+	if line := drift.Line(changes); line != "4 resources differ from the state: log, gone, repo, skipme" {
+		t.Errorf("in one line: %s", line)
+	}
 	text := drift.Markdown("staging", changes)
 	for _, part := range []string{
 		"4 resources differ", "| aws:ecr/repository:Repository `gone` | | | **gone** |",

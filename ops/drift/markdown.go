@@ -34,6 +34,18 @@ func Markdown(stack string, changes []Change) string {
 	return b.String()
 }
 
+// Line tells the same in one line, for a message.
+func Line(changes []Change) string {
+	if len(changes) == 0 {
+		return "no drift"
+	}
+	names := make([]string, len(changes))
+	for i, change := range changes {
+		names[i] = change.Name
+	}
+	return count(len(changes), "resource differs", "resources differ") + " from the state: " + strings.Join(names, ", ")
+}
+
 func count(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one

@@ -11,5 +11,6 @@
 //   - What is deleted is the very file that was judged. Each lock has a name of its own, so one that is taken meanwhile is
 //     safe.
 //
-// Pulumi Cloud has no such files: there an update holds a lease, which the CLI renews every few minutes while it lives.
+// Pulumi Cloud knows of each update which run of GitHub Actions made it, since the CLI tells it. There the claim is part of the
+// lock, and what is cancelled is that update, by its id.
 package locks

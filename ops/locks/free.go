@@ -8,22 +8,34 @@ import (
 	"time"
 )
 
-// Cleaner frees stacks from stale locks.
-type Cleaner struct {
-	Store Store
-	Runs  Runs
-	Now   func() time.Time
-	Out   io.Writer // is told about each lock, in one line
+// Backend is where a stack's state is locked: Files or Cloud.
+type Backend interface {
+	// Locks are those of a stack, oldest first.
+	Locks(ctx context.Context, stack Stack) ([]Lock, error)
+	// Claims say which runs may hold them, oldest first.
+	Claims(ctx context.Context, stack Stack) ([]Claim, error)
+	// Free ends the very lock that is given, and no other that was taken meanwhile.
+	Free(ctx context.Context, stack Stack, lock Lock) error
+	// Forget takes a claim away.
+	Forget(ctx context.Context, claim Claim) error
 }
 
-// Free deletes the stale locks of a stack, and claims that no lock needs any more. A lock that stays is an error only where
+// Cleaner frees stacks from stale locks.
+type Cleaner struct {
+	Backend Backend
+	Runs    Runs
+	Now     func() time.Time
+	Out     io.Writer // is told about each lock, in one line
+}
+
+// Free ends the stale locks of a stack, and claims that no lock needs any more. A lock that stays is an error only where
 // a person must look: where nobody claims it and it is older than Puzzling.
 func (c Cleaner) Free(ctx context.Context, stack Stack) error {
-	claims, err := Claims(ctx, c.Store, stack) // before the locks, so that a lock is never newer than its claim
+	claims, err := c.Backend.Claims(ctx, stack) // before the locks, so that a lock is never newer than its claim
 	if err != nil {
 		return err
 	}
-	held, err := Locks(ctx, c.Store, stack)
+	held, err := c.Backend.Locks(ctx, stack)
 	if err != nil {
 		return err
 	}
@@ -48,8 +60,8 @@ func (c Cleaner) Free(ctx context.Context, stack Stack) error {
 			}
 			continue
 		}
-		if err := c.Store.Delete(ctx, lock.Key); err != nil {
-			problems = append(problems, fmt.Errorf("delete the lock %s: %w", lock.Key, err))
+		if err := c.Backend.Free(ctx, stack, lock); err != nil {
+			problems = append(problems, fmt.Errorf("free the lock of %s: %w", lock, err))
 			left++
 			continue
 		}
@@ -72,7 +84,7 @@ func (c Cleaner) tidy(ctx context.Context, claims []Claim) error {
 			continue
 		}
 		if state.Completed && c.Now().After(state.At.Add(Grace)) {
-			problems = append(problems, c.Store.Delete(ctx, claim.Key))
+			problems = append(problems, c.Backend.Forget(ctx, claim))
 		}
 	}
 	return errors.Join(problems...)

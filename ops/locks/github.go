@@ -24,7 +24,11 @@ func (g GitHub) State(ctx context.Context, claim Claim) (State, error) {
 	if claim.Repository != g.Repository {
 		return State{}, fmt.Errorf("it belongs to %s, and our token to %s", claim.Repository, g.Repository)
 	}
-	page, err := url.JoinPath(g.API, "repos", g.Repository, "actions/runs", fmt.Sprint(claim.Run), "attempts", fmt.Sprint(claim.Attempt))
+	words := []string{"repos", g.Repository, "actions/runs", fmt.Sprint(claim.Run)}
+	if claim.Attempt > 0 {
+		words = append(words, "attempts", fmt.Sprint(claim.Attempt))
+	}
+	page, err := url.JoinPath(g.API, words...)
 	if err != nil {
 		return State{}, fmt.Errorf("GITHUB_API_URL: %w", err)
 	}
@@ -49,12 +53,17 @@ func (g GitHub) State(ctx context.Context, claim Claim) (State, error) {
 	var run struct {
 		Status  string    `json:"status"`
 		Updated time.Time `json:"updated_at"`
+		Started time.Time `json:"run_started_at"` // of the attempt
 	}
 	if err := json.Unmarshal(content, &run); err != nil {
 		return State{}, fmt.Errorf("understand GitHub's answer: %w", err)
 	}
 	if run.Status == "" || run.Updated.IsZero() {
 		return State{}, fmt.Errorf("GitHub's answer has no status: %.200s", content)
+	}
+	// A run is started again when it has completed. What began before this attempt did is of an earlier one.
+	if claim.Attempt == 0 && run.Started.After(claim.Started) {
+		return State{Completed: true, At: run.Started}, nil
 	}
 	return State{Completed: run.Status == "completed", At: run.Updated}, nil
 }

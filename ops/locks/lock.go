@@ -32,15 +32,18 @@ func (s Stack) claimFolder() string { return path.Join(".slipway/claims", s.Proj
 
 // Lock is one lock of a stack.
 type Lock struct {
-	Key   string    `json:"-"` // of its file, unique to the CLI that wrote it
-	PID   int       `json:"pid"`
-	User  string    `json:"username"`
-	Host  string    `json:"hostname"`
+	Key   string    `json:"-"`        // of its file, or of the update; unique to the CLI that took it
+	PID   int       `json:"pid"`      // 0 where the backend does not say
+	User  string    `json:"username"` // of the machine, or of Pulumi Cloud
+	Host  string    `json:"hostname"` // empty where the backend does not say
 	Taken time.Time `json:"timestamp"`
 }
 
 // String names the lock as the CLI does.
 func (l Lock) String() string {
+	if l.Host == "" {
+		return fmt.Sprintf("%s since %s", l.User, l.Taken.UTC().Format(time.RFC3339))
+	}
 	return fmt.Sprintf("%s@%s (process %d) since %s", l.User, l.Host, l.PID, l.Taken.UTC().Format(time.RFC3339))
 }
 
@@ -49,13 +52,16 @@ type Claim struct {
 	Key        string    `json:"-"`
 	Repository string    `json:"repository"` // OWNER/NAME
 	Run        int64     `json:"run"`        // GITHUB_RUN_ID
-	Attempt    int       `json:"attempt"`    // GITHUB_RUN_ATTEMPT
+	Attempt    int       `json:"attempt"`    // GITHUB_RUN_ATTEMPT; 0 where the backend does not say
 	Host       string    `json:"host"`       // of the machine, as the lock has it
 	Started    time.Time `json:"started"`    // before the CLI was
 }
 
 // String names the run.
 func (c Claim) String() string {
+	if c.Attempt == 0 {
+		return fmt.Sprintf("run %d of %s", c.Run, c.Repository)
+	}
 	return fmt.Sprintf("run %d, attempt %d, of %s", c.Run, c.Attempt, c.Repository)
 }
 
@@ -73,35 +79,45 @@ func NewClaim(getenv func(string) string, host string, now time.Time) (claim Cla
 	return Claim{Repository: getenv("GITHUB_REPOSITORY"), Run: run, Attempt: attempt, Host: host, Started: now}, true, nil
 }
 
+// Files are the locks of a backend of Pulumi's own kind, and the claims that we leave beside them.
+type Files struct{ Store Store }
+
 // Leave writes a claim, and returns it with its key. A run that dies leaves it behind.
-func Leave(ctx context.Context, store Store, stack Stack, claim Claim) (Claim, error) {
+func (f Files) Leave(ctx context.Context, stack Stack, claim Claim) (Claim, error) {
 	content, err := json.Marshal(claim)
 	if err != nil {
 		return claim, fmt.Errorf("render the claim: %w", err)
 	}
 	claim.Key = path.Join(stack.claimFolder(), fmt.Sprintf("%d-%d-%d.json", claim.Run, claim.Attempt, claim.Started.UnixNano()))
-	if err := store.Write(ctx, claim.Key, content); err != nil {
+	if err := f.Store.Write(ctx, claim.Key, content); err != nil {
 		return claim, fmt.Errorf("leave a claim beside the state: %w", err)
 	}
 	return claim, nil
 }
 
-// Locks reads the locks of a stack, oldest first.
-func Locks(ctx context.Context, store Store, stack Stack) ([]Lock, error) {
+// Forget takes a claim away.
+func (f Files) Forget(ctx context.Context, claim Claim) error { return f.Store.Delete(ctx, claim.Key) }
+
+// Free implements Backend: it deletes the lock's own file.
+func (f Files) Free(ctx context.Context, _ Stack, lock Lock) error {
+	return f.Store.Delete(ctx, lock.Key)
+}
+
+// Locks implements Backend.
+func (f Files) Locks(ctx context.Context, stack Stack) ([]Lock, error) {
 	var all []Lock
-	err := each(ctx, store, stack.lockFolder(), func(key string, content []byte) error {
-		lock := Lock{Key: key}
-		all = append(all, lock)
+	err := f.each(ctx, stack.lockFolder(), func(key string, content []byte) error {
+		all = append(all, Lock{Key: key})
 		return json.Unmarshal(content, &all[len(all)-1])
 	})
 	slices.SortFunc(all, func(a, b Lock) int { return a.Taken.Compare(b.Taken) })
 	return all, err
 }
 
-// Claims reads the claims on a stack, oldest first.
-func Claims(ctx context.Context, store Store, stack Stack) ([]Claim, error) {
+// Claims implements Backend.
+func (f Files) Claims(ctx context.Context, stack Stack) ([]Claim, error) {
 	var all []Claim
-	err := each(ctx, store, stack.claimFolder(), func(key string, content []byte) error {
+	err := f.each(ctx, stack.claimFolder(), func(key string, content []byte) error {
 		all = append(all, Claim{Key: key})
 		return json.Unmarshal(content, &all[len(all)-1])
 	})
@@ -110,8 +126,8 @@ func Claims(ctx context.Context, store Store, stack Stack) ([]Claim, error) {
 }
 
 // each reads every JSON file of a folder. One that goes away meanwhile is left out.
-func each(ctx context.Context, store Store, folder string, f func(key string, content []byte) error) error {
-	keys, err := store.List(ctx, folder)
+func (f Files) each(ctx context.Context, folder string, read func(key string, content []byte) error) error {
+	keys, err := f.Store.List(ctx, folder)
 	if err != nil {
 		return fmt.Errorf("list %s of the backend: %w", folder, err)
 	}
@@ -119,14 +135,14 @@ func each(ctx context.Context, store Store, folder string, f func(key string, co
 		if path.Ext(key) != ".json" || path.Dir(key) != folder { // beside each file a local backend keeps its attributes
 			continue
 		}
-		content, err := store.Read(ctx, key)
+		content, err := f.Store.Read(ctx, key)
 		if errors.Is(err, ErrGone) {
 			continue
 		}
 		if err != nil {
 			return fmt.Errorf("read %s of the backend: %w", key, err)
 		}
-		if err := f(key, content); err != nil {
+		if err := read(key, content); err != nil {
 			return fmt.Errorf("understand %s of the backend: %w", key, err)
 		}
 	}

@@ -104,18 +104,18 @@ func exists(path string) bool {
 
 func TestFreeDeletesWhatIsDeadAndNothingElse(t *testing.T) {
 	ctx, top := context.Background(), t.TempDir()
-	store := locks.Folder(top)
+	files := locks.Files{Store: locks.Folder(top)}
 	stale := take(t, top, "stale", "runner1", noon.Add(time.Minute))
 	living := take(t, top, "living", "runner2", noon.Add(2*time.Minute))
 	mine := take(t, top, "mine", "laptop", noon.Add(3*time.Minute))
 	for _, c := range []locks.Claim{claim(1, "runner1", noon), claim(2, "runner2", noon)} {
-		if _, err := locks.Leave(ctx, store, stack, c); err != nil {
+		if _, err := files.Leave(ctx, stack, c); err != nil {
 			t.Fatal(err)
 		}
 	}
 	var out strings.Builder
 	now := noon.Add(time.Hour)
-	cleaner := locks.Cleaner{Store: store, Runs: answers{1: dead, 2: alive}.state, Now: func() time.Time { return now }, Out: &out}
+	cleaner := locks.Cleaner{Backend: files, Runs: answers{1: dead, 2: alive}.state, Now: func() time.Time { return now }, Out: &out}
 	if err := cleaner.Free(ctx, stack); err != nil {
 		t.Fatal(err)
 	}
@@ -137,20 +137,20 @@ func TestFreeDeletesWhatIsDeadAndNothingElse(t *testing.T) {
 }
 
 func TestFreeTidiesClaims(t *testing.T) {
-	ctx, store := context.Background(), locks.Folder(t.TempDir())
+	ctx, files := context.Background(), locks.Files{Store: locks.Folder(t.TempDir())}
 	for _, run := range []int64{1, 2} {
-		if _, err := locks.Leave(ctx, store, stack, claim(run, "runner", noon)); err != nil {
+		if _, err := files.Leave(ctx, stack, claim(run, "runner", noon)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	var out strings.Builder
 	cleaner := locks.Cleaner{
-		Store: store, Runs: answers{1: dead, 2: alive}.state, Now: func() time.Time { return noon.Add(time.Hour) }, Out: &out,
+		Backend: files, Runs: answers{1: dead, 2: alive}.state, Now: func() time.Time { return noon.Add(time.Hour) }, Out: &out,
 	}
 	if err := cleaner.Free(ctx, stack); err != nil {
 		t.Fatal(err)
 	}
-	left, err := locks.Claims(ctx, store, stack)
+	left, err := files.Claims(ctx, stack)
 	if err != nil || len(left) != 1 || left[0].Run != 2 || !strings.Contains(out.String(), "no lock") {
 		t.Errorf("claims %v, error %v, said %q; want that of the living run", left, err, &out)
 	}
@@ -163,7 +163,7 @@ func TestFreeDoesNotGuess(t *testing.T) {
 	if err := os.WriteFile(path, []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cleaner := locks.Cleaner{Store: locks.Folder(top), Runs: answers{}.state, Now: time.Now, Out: &strings.Builder{}}
+	cleaner := locks.Cleaner{Backend: locks.Files{Store: locks.Folder(top)}, Runs: answers{}.state, Now: time.Now, Out: &strings.Builder{}}
 	if err := cleaner.Free(ctx, stack); err == nil || !exists(path) {
 		t.Errorf("error %v, the file is there: %v; want an error, and the file kept", err, exists(path))
 	}
@@ -172,11 +172,11 @@ func TestFreeDoesNotGuess(t *testing.T) {
 func TestUnansweredRunKeepsTheLock(t *testing.T) {
 	ctx, top := context.Background(), t.TempDir()
 	path := take(t, top, "lock", "runner", noon.Add(time.Minute))
-	store := locks.Folder(top)
-	if _, err := locks.Leave(ctx, store, stack, claim(1, "runner", noon)); err != nil {
+	files := locks.Files{Store: locks.Folder(top)}
+	if _, err := files.Leave(ctx, stack, claim(1, "runner", noon)); err != nil {
 		t.Fatal(err)
 	}
-	cleaner := locks.Cleaner{Store: store, Runs: answers{}.state, Now: func() time.Time { return noon.Add(time.Hour) }, Out: &strings.Builder{}}
+	cleaner := locks.Cleaner{Backend: files, Runs: answers{}.state, Now: func() time.Time { return noon.Add(time.Hour) }, Out: &strings.Builder{}}
 	if err := cleaner.Free(ctx, stack); err == nil || !exists(path) {
 		t.Errorf("error %v, the lock is there: %v; want both", err, exists(path))
 	}

@@ -15,8 +15,8 @@ import (
 	"strings"
 )
 
-// ErrNoFiles is what Open gives for Pulumi Cloud.
-var ErrNoFiles = errors.New("the backend is Pulumi Cloud: it has no lock files, and leases that a living CLI must renew")
+// ErrNoFiles is what Open gives for Pulumi Cloud, which is asked as Cloud.
+var ErrNoFiles = errors.New("the backend is Pulumi Cloud, which has no lock files")
 
 // Open returns the files of a backend, by its URL as in PULUMI_BACKEND_URL.
 func Open(backend string) (Store, error) {

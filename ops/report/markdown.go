@@ -16,7 +16,7 @@ const (
 // Summary is all that Markdown tells.
 type Summary struct {
 	Stack   string
-	Result  string // of the whole job, which may have failed after a run that went well
+	Result  string // of the whole job, which may have failed after a run that went well; empty for that of the runs
 	Outputs Outputs
 	Runs    []Run // oldest first: an up that failed, and the restore after it
 	Job     Job
@@ -25,7 +25,7 @@ type Summary struct {
 // Markdown is the summary of a job: result, URL, revision, digests and durations first, reasons of failures after them.
 func Markdown(s Summary) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "### %s %s: %s\n\n", mark(s.Result), s.Stack, headline(s))
+	fmt.Fprintf(&b, "### %s %s: %s\n\n", mark(s.result()), s.Stack, headline(s))
 	b.WriteString("| | |\n|---|---|\n")
 	row := func(name, value string) {
 		if value != "" {
@@ -55,16 +55,24 @@ func Markdown(s Summary) string {
 	return b.String()
 }
 
+// result is that of the job, or of the run that a restore may have mended.
+func (s Summary) result() string {
+	if s.Result == "" && len(s.Runs) > 0 {
+		return s.Runs[0].Result
+	}
+	return s.Result
+}
+
 // headline says in one line what happened, a restore included.
 func headline(s Summary) string {
-	what := map[string]string{Success: "went well", Failure: "failed", Cancelled: "was cancelled"}[s.Result]
+	what := map[string]string{Success: "went well", Failure: "failed", Cancelled: "was cancelled"}[s.result()]
 	if what == "" {
-		what = "ended with " + s.Result
+		what = "ended with " + orElse(s.result(), "an unknown result")
 	}
 	line := orElse(s.Job.Workflow, "run") + " " + what
 	for _, run := range s.Runs {
 		switch {
-		case run.Action != "restore":
+		case run.Action != Restore:
 		case run.Result == Success:
 			line += ", and the previous revision was restored"
 		default:

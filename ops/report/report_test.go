@@ -86,6 +86,14 @@ func TestMarkdown(t *testing.T) {
 			want:    []string{"⚠️ local: run was cancelled", "`" + sha + "-dirty-abc`"},
 			not:     []string{"]("},
 		},
+		"a person's machine sets no RESULT": {
+			summary: report.Summary{Stack: "local", Runs: []report.Run{failed, restored}},
+			want:    []string{"### ❌ local: run failed, and the previous revision was restored"},
+		},
+		"nothing is known at all": {
+			summary: report.Summary{Stack: "local"},
+			want:    []string{"⚠️ local: run ended with an unknown result"},
+		},
 		"a value that would end its cell": {
 			summary: report.Summary{Stack: "s", Result: "odd", Outputs: report.Outputs{URL: "http://a|b\nc", Revision: sha}},
 			want:    []string{`| http://a\|b c |`, "ended with odd"},
@@ -130,13 +138,13 @@ func TestRuns(t *testing.T) {
 	if runs, err := report.ReadRuns(path); err != nil || len(runs) != 0 {
 		t.Fatalf("%v, %v; want none", runs, err)
 	}
-	for _, action := range []string{"up", "restore"} {
-		if err := report.AppendRun(path, report.Run{Action: action, Started: began, Ended: began.Add(time.Second)}); err != nil {
+	for _, action := range []string{"rollback", "up", "restore"} {
+		if err := report.NoteRun(path, report.Run{Action: action, Started: began, Ended: began.Add(time.Second)}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	runs, err := report.ReadRuns(path)
-	if err != nil || len(runs) != 2 || runs[1].Action != "restore" || runs[0].Took() != time.Second {
+	if err != nil || len(runs) != 2 || runs[0].Action != "up" || runs[1].Action != "restore" || runs[0].Took() != time.Second {
 		t.Errorf("%+v, %v", runs, err)
 	}
 	if err := os.WriteFile(path, []byte("{"), 0o600); err != nil {

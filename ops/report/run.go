@@ -46,11 +46,18 @@ func (r Run) Took() time.Duration {
 // RunsPath is where the runs of a stack are kept below the top of the checkout.
 func RunsPath(top, stack string) string { return filepath.Join(top, "out", "runs-"+stack+".json") }
 
-// AppendRun adds a run to those of the file, which is created with its folder.
-func AppendRun(path string, run Run) error {
-	runs, err := ReadRuns(path)
-	if err != nil {
-		return err
+// Restore is the action that goes with the run before it, whose failure it mends.
+const Restore = "restore"
+
+// NoteRun writes a run to the file, which is created with its folder. A restore is noted after the run that it mends; any
+// other begins the file anew.
+func NoteRun(path string, run Run) error {
+	var runs []Run
+	if run.Action == Restore {
+		var err error
+		if runs, err = ReadRuns(path); err != nil {
+			return err
+		}
 	}
 	content, err := json.MarshalIndent(append(runs, run), "", "  ")
 	if err != nil {
@@ -65,7 +72,7 @@ func AppendRun(path string, run Run) error {
 	return nil
 }
 
-// ReadRuns reads the runs of a file, oldest first; a file that is not there holds none.
+// ReadRuns reads the runs of a file, oldest first: one, and a restore after it. A file that is not there holds none.
 func ReadRuns(path string) ([]Run, error) {
 	content, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {

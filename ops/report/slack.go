@@ -20,7 +20,7 @@ type Message struct {
 // Text is the message in Slack's mark-up.
 func (m Message) Text() string {
 	var b strings.Builder
-	icon := map[string]string{Success: ":white_check_mark:", Failure: ":x:"}[m.Result]
+	icon := map[string]string{Success: ":white_check_mark:", Failure: ":x:"}[m.result()]
 	fmt.Fprintf(&b, "%s *%s*: %s", orElse(icon, ":warning:"), escape(m.Stack), escape(strings.ReplaceAll(headline(m.Summary), "**", "")))
 	if m.Outputs.Revision != "" {
 		fmt.Fprintf(&b, "\n`%s` is running", escape(short(m.Outputs.Revision)))
