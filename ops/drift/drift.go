@@ -9,9 +9,9 @@ import (
 	"strings"
 )
 
-// images fits the URNs of all docker.Image resources. A refresh strips their outputs, since the registry cannot give them
+// images fits the URNs of all docker.Image resources, whatever their parents. A refresh strips their outputs, since the registry cannot give them
 // back (pulumi/pulumi-docker issue 560), so each would be reported as drift, every day.
-const images = "urn:pulumi:**::docker:index/image:Image::**"
+const images = "urn:pulumi:**docker:index/image:Image::**"
 
 // Args are the arguments of the pulumi CLI whose standard output Parse reads. The command changes nothing, and ends with 0
 // whether there is drift or not.

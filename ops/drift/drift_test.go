@@ -3,6 +3,7 @@ package drift_test
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -150,6 +151,19 @@ func TestArgs(t *testing.T) {
 	for _, want := range []string{"--preview-only", "--json", "--non-interactive", "staging"} {
 		if !slices.Contains(args, want) {
 			t.Errorf("%v lacks %s", args, want)
+		}
+	}
+	// The CLI reads ** as anything, and no pattern of ours has a single *.
+	pattern := args[slices.Index(args, "--exclude")+1]
+	excludes := regexp.MustCompile("^" + strings.ReplaceAll(regexp.QuoteMeta(pattern), `\*\*`, ".*") + "$")
+	for urn, want := range map[string]bool{
+		"urn:pulumi:staging::slipway::slipway:registry:Images$docker:index/image:Image::backend-0123": true,
+		"urn:pulumi:staging::slipway::docker:index/image:Image::backend-0123":                         true,
+		"urn:pulumi:staging::slipway::slipway:registry:Images::images":                                false,
+		"urn:pulumi:staging::slipway::slipway:registry:Registry$aws:ecr/repository:Repository::image": false,
+	} {
+		if got := excludes.MatchString(urn); got != want {
+			t.Errorf("%s is left out: %v, want %v", urn, got, want)
 		}
 	}
 }
