@@ -1,13 +1,19 @@
 # Slipway's commands. STACK=local, the default, is the embedded cloud on this machine; any other stack is AWS, by the
 # plain pulumi CLI.
 STACK ?= local
+export STACK
+# make expands what the environment and the command line bring along, and would run a $(shell ...) in it.
+ifneq (,$(findstring $$,$(value STACK)$(value REVISION)$(value RESULT)))
+$(error STACK, REVISION and RESULT hold no dollar signs)
+endif
 export SLIPWAY_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/slipway
 
 LOCAL := $(SLIPWAY_CACHE)/bin/local
+OPS := go run ./ops/cmd/slipway
 GO_TEST := go test -race
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview down outputs stop fault chaos bench build test test-infra test-local test-backend test-frontend test-embedded lint fmt golden clean
+.PHONY: help up preview down outputs stop fault chaos bench build test test-infra test-local test-backend test-frontend test-embedded lint lint-workflows restore rollback releases review summary notify drift unlock comment forked fmt golden clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +37,35 @@ stop: $(LOCAL) ## stop the embedded cloud as it is; the next `up` begins with an
 
 fault: $(LOCAL) ## list the faults in force; FAULT="..." puts one in force, such as "throttle service=ecs times=3"; FAULT=clear ends all
 	@$(LOCAL) fault $(FAULT)
+
+restore: ## put STACK back to the last revision that ran well, with no build
+rollback: ## put STACK back to REVISION, with no build
+releases: ## list what STACK can go back to
+review: ## print for a pull request what matters in a preview of STACK, in Markdown
+
+# All that follows reads its values from the environment: one that is written into a recipe can be a command.
+restore rollback releases review:
+	@$(OPS) $@ --stack "$$STACK"
+
+summary: ## print a Markdown summary of STACK's last run, on the page of the job as well: URL, revision, digests, durations
+	@$(OPS) $@ --stack "$$STACK"
+
+notify: ## tell Slack how the run went (RESULT=success or failure), by the webhook in SLACK_WEBHOOK_URL
+	@$(OPS) $@ --stack "$$STACK"
+
+drift: ## say what differs between STACK's state and the cloud; fails if something does
+	@$(OPS) $@ --stack "$$STACK"
+
+unlock: ## free STACK's state from locks of runs of GitHub Actions that are dead, and from no others
+	@$(OPS) $@ --stack "$$STACK"
+
+comment: ## put the review of STACK at the top of the preview's comment on the pull request
+	@mkdir -p out
+	@$(MAKE) --no-print-directory review >out/review.md
+	@$(OPS) $@ --stack "$$STACK" --file out/review.md
+
+forked: ## say why there is no preview for a pull request from a fork
+	@$(OPS) $@
 
 RUNS ?= 200
 SEED ?= 1
@@ -74,11 +109,14 @@ test-backend: ## the backend's tests, against a real PostgreSQL
 test-frontend: ## the frontend's tests
 	cd frontend && npm ci --no-audit --no-fund && npm run lint && npm run typecheck && npm test
 
-lint: ## linters of the Go code
+lint: lint-workflows ## linters of the Go code and the workflows
 	local/lint.sh
 
+lint-workflows: ## actionlint, and zizmor at its strictest, on the workflows
+	local/lint-workflows.sh
+
 fmt: ## format the Go code
-	gofmt -w main.go infra local
+	gofmt -w main.go infra ops local
 
 golden: ## draw the golden graphs of staging and production again, to be read before they are committed
 	go test ./infra -run TestGolden -update

@@ -1,0 +1,69 @@
+package locks
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// GitHub answers for Runs, with a token that may read a repository's Actions.
+type GitHub struct {
+	Client     *http.Client
+	API        string // GITHUB_API_URL
+	Repository string // OWNER/NAME that the token is for
+	Token      string
+}
+
+// State implements Runs. A run of another repository, or one that GitHub does not know any more, is an error: nothing says
+// that it is dead.
+func (g GitHub) State(ctx context.Context, claim Claim) (State, error) {
+	if claim.Repository != g.Repository {
+		return State{}, fmt.Errorf("it belongs to %s, and our token to %s", claim.Repository, g.Repository)
+	}
+	words := []string{"repos", g.Repository, "actions/runs", fmt.Sprint(claim.Run)}
+	if claim.Attempt > 0 {
+		words = append(words, "attempts", fmt.Sprint(claim.Attempt))
+	}
+	page, err := url.JoinPath(g.API, words...)
+	if err != nil {
+		return State{}, fmt.Errorf("GITHUB_API_URL: %w", err)
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, page, http.NoBody)
+	if err != nil {
+		return State{}, err
+	}
+	request.Header.Set("Authorization", "Bearer "+g.Token)
+	request.Header.Set("Accept", "application/vnd.github+json")
+	response, err := g.Client.Do(request)
+	if err != nil {
+		return State{}, err
+	}
+	defer func() { _ = response.Body.Close() }()
+	content, err := io.ReadAll(response.Body)
+	if err != nil {
+		return State{}, err
+	}
+	if response.StatusCode != http.StatusOK {
+		return State{}, fmt.Errorf("GitHub answered %d: %.200s", response.StatusCode, content)
+	}
+	var run struct {
+		Status  string    `json:"status"`
+		Updated time.Time `json:"updated_at"`
+		Started time.Time `json:"run_started_at"` // of the attempt
+	}
+	if err := json.Unmarshal(content, &run); err != nil {
+		return State{}, fmt.Errorf("understand GitHub's answer: %w", err)
+	}
+	if run.Status == "" || run.Updated.IsZero() {
+		return State{}, fmt.Errorf("GitHub's answer has no status: %.200s", content)
+	}
+	// A run is started again when it has completed. What began before this attempt did is of an earlier one.
+	if claim.Attempt == 0 && run.Started.After(claim.Started) {
+		return State{Completed: true, At: run.Started}, nil
+	}
+	return State{Completed: run.Status == "completed", At: run.Updated}, nil
+}
