@@ -2,6 +2,8 @@ package cost
 
 import (
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 
 	"slipway/ops/enginejson"
@@ -170,6 +172,8 @@ func (p *pricing) schedule(enginejson.Resource) {
 	p.depends("scheduled tasks, for the time that they run", "", "")
 }
 
+var instanceClass = regexp.MustCompile(`^db\.[a-z0-9]{2,8}\.[a-z0-9]{4,12}$`)
+
 // database prices an RDS instance. RDS has a price of its own for two zones, which is not always twice that for one.
 func (p *pricing) database(r enginejson.Resource) {
 	if engine := text(r, "engine", "postgres"); engine != "postgres" {
@@ -180,9 +184,9 @@ func (p *pricing) database(r enginejson.Resource) {
 	if yes(r, "multiAz") {
 		zones, words = "multi", "with a standby in another zone"
 	}
-	class := text(r, "instanceClass", "")
-	if class == "" {
-		p.gap(r, "its class is not known before the update")
+	// A class is quoted, so it must look like one.
+	if class := text(r, "instanceClass", ""); !instanceClass.MatchString(class) {
+		p.gap(r, "its class is not known before the update, or none of RDS's")
 	} else {
 		p.item(r, "", class+" "+words, hours("rds.postgres."+class+"."+zones, 1))
 		if strings.HasPrefix(class, "db.t4g.") {
@@ -208,6 +212,10 @@ func (p *pricing) storage(r enginejson.Resource, zones string) {
 		return
 	}
 	kind := text(r, "storageType", "gp2")
+	if !slices.Contains([]string{"gp2", "gp3", "io1", "io2", "standard"}, kind) {
+		p.gapOf(r, "storage", "storage: its type is none of RDS's")
+		return
+	}
 	what := fmt.Sprintf("%d GiB of %s storage", size, kind)
 	if limit, ok := whole(r, "maxAllocatedStorage", 0); ok && limit > size {
 		what += fmt.Sprintf(", which may grow to %d", limit)
