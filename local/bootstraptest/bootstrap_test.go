@@ -3,16 +3,11 @@ package bootstraptest
 import (
 	"bytes"
 	"errors"
-	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
@@ -21,75 +16,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"slipway/local/awsapi"
-	"slipway/local/tools"
+	"slipway/local/mototest"
 	"slipway/ops/bootstrap"
 )
-
-// cache is where the emulator and the CLI are, or are made.
-func cache(t *testing.T) tools.Cache {
-	t.Helper()
-	dir, err := tools.DefaultDir()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tools.Cache{Dir: dir, Out: t.Output()}
-}
-
-// moto starts an emulator with nothing in it, which ends with the test.
-func moto(t *testing.T) (endpoint string) {
-	t.Helper()
-	arguments, err := cache(t).Moto(t.Context(), "..")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for range 3 { // another process may take the port that was found free
-		probe, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		address := probe.Addr().(*net.TCPAddr)
-		_ = probe.Close()
-		command := exec.Command(arguments[0], append(arguments[1:], "-H", "127.0.0.1", "-p", strconv.Itoa(address.Port))...)
-		command.Stderr = t.Output()
-		command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-		command.Env = append(os.Environ(), "MOTO_ACCOUNT_ID="+awsapi.Account)
-		if err := command.Start(); err != nil {
-			t.Fatal(err)
-		}
-		ended := make(chan struct{})
-		go func() {
-			_ = command.Wait()
-			close(ended)
-		}()
-		t.Cleanup(func() {
-			_ = command.Process.Kill()
-			<-ended
-		})
-		if endpoint := "http://" + address.String(); answers(endpoint, ended) {
-			return endpoint
-		}
-	}
-	t.Fatal("moto does not answer")
-	return ""
-}
-
-// answers waits until moto answers, or has ended.
-func answers(endpoint string, ended <-chan struct{}) bool {
-	late := time.After(2 * time.Minute)
-	for {
-		if answer, err := http.Get(endpoint + "/moto-api/data.json"); err == nil {
-			_ = answer.Body.Close()
-			return answer.StatusCode == http.StatusOK
-		}
-		select {
-		case <-ended:
-			return false
-		case <-late:
-			return false
-		case <-time.After(100 * time.Millisecond):
-		}
-	}
-}
 
 func options() bootstrap.Options {
 	return bootstrap.Options{App: "myapp", Stack: "staging", Region: awsapi.Region, Owner: "example", Repository: "myapp", Preview: true}
@@ -104,7 +33,7 @@ type account struct {
 }
 
 func newAccount(t *testing.T) account {
-	endpoint := moto(t)
+	endpoint := mototest.Start(t)
 	cfg := awsapi.Config(endpoint)
 	return account{t, endpoint, s3.NewFromConfig(cfg), kms.NewFromConfig(cfg)}
 }
@@ -321,7 +250,7 @@ func TestCommands(t *testing.T) {
 	report, _ := a.mustRun(options())
 	// The emulator takes no account of a statement's conditions, so the one that refuses requests without TLS refuses all.
 	a.must(a.s3.DeleteBucketPolicy(t.Context(), &s3.DeleteBucketPolicyInput{Bucket: &report.Bucket}))
-	cli, err := cache(t).Pulumi(t.Context())
+	cli, err := mototest.Cache(t).Pulumi(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
