@@ -153,7 +153,7 @@ func TestStack(t *testing.T) {
 			t.Errorf("something listens on %s, which is not loopback", address)
 		}
 	}
-	c.checkImages(t)
+	c.checkImages(t, "backend", "frontend")
 	c.checkSecrets(t, first)
 	c.checkPage(t)
 
@@ -176,7 +176,7 @@ func TestStack(t *testing.T) {
 	if touched := changes(third); !slices.Equal(touched, want) {
 		t.Errorf("a new commit changed %v, want %v:\n%s", touched, want, third)
 	}
-	c.checkImages(t)
+	c.checkImages(t, "backend")
 
 	// A value changes, and nothing but the way out with it: endpoints take the place of the NAT gateway.
 	run(t, c.dir, "sed", "-i", "s/^config:/config:\\n  slipway:networkNat: none/", "Pulumi.local.yaml")

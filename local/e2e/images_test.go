@@ -29,12 +29,13 @@ type container struct {
 }
 
 // checkImages holds what the registry, the API and the task definitions say of the checked out commit against each other,
-// fetches the images from the registry after the engine's own copies are gone, and runs them as the task definitions ask.
-func (c checkout) checkImages(t *testing.T) {
+// fetches the images from the registry after the engine's own copies are gone, and runs them as the task definitions ask. The
+// services are those whose images have just been built.
+func (c checkout) checkImages(t *testing.T, built ...string) {
 	t.Helper()
 	state := c.state(t)
 	login(t, state)
-	for _, service := range []string{"backend", "frontend"} {
+	for _, service := range built {
 		var images struct {
 			ImageDetails []struct {
 				ImageDigest string

@@ -11,6 +11,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"slipway/infra/config"
+	"slipway/ops/deliver"
 )
 
 // Config is the stack's configuration, as the program reads it.
@@ -36,8 +37,8 @@ func (s *session) config(ctx context.Context) (auto.ConfigMap, error) {
 
 // handOver sets the environment of the program, which the Automation API runs in this process: the whole configuration, in the
 // variable in which a language host hands it over, or the program could not find unknown keys; and the way to the embedded
-// cloud, which the program asks how its release went.
-func (s *session) handOver(ctx context.Context) error {
+// cloud, which the program asks how its release went. A revision stands for the configuration's.
+func (s *session) handOver(ctx context.Context, revision string) error {
 	all, err := s.config(ctx)
 	if err != nil {
 		return err
@@ -46,11 +47,14 @@ func (s *session) handOver(ctx context.Context) error {
 	for key, value := range all {
 		texts[key] = value.Value
 	}
+	if revision != "" {
+		texts[deliver.RevisionKey] = revision
+	}
 	encoded, err := json.Marshal(texts)
 	if err != nil {
 		return fmt.Errorf("render the stack's configuration: %w", err)
 	}
-	environment := aws(s.cloud.Endpoint)
+	environment := awsEnvironment(s.cloud.Endpoint)
 	environment[pulumi.EnvConfig] = string(encoded)
 	for name, value := range environment {
 		if err := os.Setenv(name, value); err != nil {

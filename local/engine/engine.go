@@ -22,6 +22,7 @@ import (
 	"slipway/local/cloud"
 	"slipway/local/faults"
 	"slipway/local/tools"
+	"slipway/ops/deliver"
 )
 
 // Project is the name in Pulumi.yaml.
@@ -39,6 +40,8 @@ type Engine struct {
 	Out     io.Writer      // progress, line by line
 	Program pulumi.RunFunc // what main.go runs
 	Self    string         // our own executable, which the cloud's servers are started from
+	// Revision is a release to run again, by its commit; it stands for what the stack's configuration says. Empty for that.
+	Revision string
 }
 
 // dir holds what belongs to this checkout's cloud: its servers' files, and the stack's state.
@@ -53,7 +56,7 @@ func (e Engine) Up(ctx context.Context) (auto.UpResult, error) {
 	if err != nil {
 		return auto.UpResult{}, err
 	}
-	if err := session.handOver(ctx); err != nil {
+	if err := session.handOver(ctx, e.Revision); err != nil {
 		return auto.UpResult{}, err
 	}
 	if err := e.begin(ctx, session); err != nil {
@@ -61,7 +64,16 @@ func (e Engine) Up(ctx context.Context) (auto.UpResult, error) {
 	}
 	var printed bytes.Buffer
 	out := io.MultiWriter(e.Out, &printed)
-	result, err := session.stack.Up(ctx, optup.ProgressStreams(out), optup.ErrorProgressStreams(out), optup.SuppressOutputs())
+	options := []optup.Option{optup.ProgressStreams(out), optup.ErrorProgressStreams(out), optup.SuppressOutputs()}
+	if e.Revision != "" {
+		file, err := deliver.Pin(e.Top, e.Stack, e.Revision)
+		if err != nil {
+			return auto.UpResult{}, err
+		}
+		defer func() { _ = os.Remove(file) }()
+		options = append(options, optup.ConfigFile(file))
+	}
+	result, err := session.stack.Up(ctx, options...)
 	if err != nil {
 		e.noteMet(printed.String())
 		return result, brief("up", err)
@@ -75,7 +87,7 @@ func (e Engine) Preview(ctx context.Context) (auto.PreviewResult, error) {
 	if err != nil {
 		return auto.PreviewResult{}, err
 	}
-	if err := session.handOver(ctx); err != nil {
+	if err := session.handOver(ctx, ""); err != nil {
 		return auto.PreviewResult{}, err
 	}
 	result, err := session.stack.Preview(ctx, optpreview.ProgressStreams(e.Out), optpreview.ErrorProgressStreams(e.Out))
@@ -296,7 +308,7 @@ func (e Engine) stack(ctx context.Context, cli command, running cloud.State) (*s
 	if err := freeLocks(state, e.Out); err != nil {
 		return nil, err
 	}
-	environment := aws(running.Endpoint)
+	environment := awsEnvironment(running.Endpoint)
 	maps.Copy(environment, map[string]string{
 		"PULUMI_BACKEND_URL":                          "file://" + state,
 		"PULUMI_CONFIG_PASSPHRASE":                    "", // the state holds no secret but the registry password of this cloud
@@ -314,8 +326,8 @@ func (e Engine) stack(ctx context.Context, cli command, running cloud.State) (*s
 	return &session{stack: stack, cloud: running}, nil
 }
 
-// aws is the environment that leads AWS's SDKs to an endpoint, and nowhere else.
-func aws(endpoint string) map[string]string {
+// awsEnvironment is the environment that leads AWS's SDKs to an endpoint, and nowhere else.
+func awsEnvironment(endpoint string) map[string]string {
 	return map[string]string{
 		"AWS_ENDPOINT_URL":            endpoint,
 		"AWS_ACCESS_KEY_ID":           "test",

@@ -18,6 +18,9 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
 
 	"slipway/infra"
+	"slipway/ops/deliver"
+	"slipway/ops/report"
+
 	"slipway/local/bench"
 	"slipway/local/chaos"
 	"slipway/local/cloud"
@@ -34,6 +37,9 @@ const usage = `usage: local COMMAND [STACK]
   preview  say what up would change
   down     destroy the stack, ask the API what is left, and stop the embedded cloud
   outputs  print the stack's outputs again
+  rollback REVISION  run a release again that ran well, with no build; STACK comes after it
+  restore  run the release again that ran well last
+  releases list what can be gone back to
   stop     stop the embedded cloud without destroying the stack; the next up begins with an empty cloud
   bench    print figures: preview, up, rolling updates, image builds, compile time and memory
   chaos    up, release, rollback and down, over and over, each time with a fault and a kill: local chaos [-runs N] [-seed N]
@@ -62,6 +68,11 @@ func run(ctx context.Context, args []string) error {
 		return fault(ctx, args[1:])
 	case "chaos":
 		return soak(ctx, args[1:])
+	case "rollback":
+		if len(args) < 2 {
+			return fmt.Errorf("no release is named: local rollback REVISION [STACK]; `local releases` lists what can be gone back to\n%s", usage)
+		}
+		return goBack(ctx, args[1], args[2:])
 	}
 	stack := engine.DefaultStack
 	switch len(args) {
@@ -77,11 +88,11 @@ func run(ctx context.Context, args []string) error {
 	}
 	switch args[0] {
 	case "up":
-		result, err := e.Up(ctx)
-		if err != nil {
-			return err
-		}
-		return show(result.Outputs)
+		return converge(ctx, e, desk(e).Up)
+	case "restore":
+		return converge(ctx, e, desk(e).Restore)
+	case "releases":
+		return desk(e).Releases(ctx, engine.Deliverer{Engine: e})
 	case "preview":
 		_, err := e.Preview(ctx)
 		return err
@@ -99,6 +110,36 @@ func run(ctx context.Context, args []string) error {
 		return bench.Run(ctx, e)
 	}
 	return fmt.Errorf("there is no command %q\n%s", args[0], usage)
+}
+
+// desk is where commands on releases print, and note what they did.
+func desk(e engine.Engine) deliver.Desk {
+	return deliver.Desk{Out: os.Stdout, Runs: report.RunsPath(e.Top, e.Stack)}
+}
+
+// converge runs a command that converges the stack, and prints the outputs after it.
+func converge(ctx context.Context, e engine.Engine, command func(context.Context, deliver.Stack) error) error {
+	if err := command(ctx, engine.Deliverer{Engine: e}); err != nil {
+		return err
+	}
+	outputs, err := e.Outputs(ctx)
+	if err != nil {
+		return err
+	}
+	return show(outputs)
+}
+
+// goBack runs a release again.
+func goBack(ctx context.Context, release string, rest []string) error {
+	stack := engine.DefaultStack
+	if len(rest) > 0 {
+		stack = rest[0]
+	}
+	e, err := newEngine(stack)
+	if err != nil {
+		return err
+	}
+	return converge(ctx, e, func(ctx context.Context, s deliver.Stack) error { return desk(e).Rollback(ctx, s, release) })
 }
 
 func newEngine(stack string) (engine.Engine, error) {

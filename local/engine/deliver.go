@@ -1,0 +1,48 @@
+package engine
+
+import (
+	"context"
+	"io"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"slipway/local/awsapi"
+	"slipway/ops/deliver"
+)
+
+// Deliverer is an Engine as the commands on releases see a stack.
+type Deliverer struct{ Engine Engine }
+
+var _ deliver.Stack = Deliverer{}
+
+// Name implements deliver.Stack.
+func (d Deliverer) Name() string { return d.Engine.Stack }
+
+// Up implements deliver.Stack.
+func (d Deliverer) Up(ctx context.Context, release string, out io.Writer) error {
+	d.Engine.Revision, d.Engine.Out = release, out
+	_, err := d.Engine.Up(ctx)
+	return err
+}
+
+// Outputs implements deliver.Stack.
+func (d Deliverer) Outputs(ctx context.Context) (map[string]any, error) {
+	all, err := d.Engine.Outputs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	values := map[string]any{}
+	for name, output := range all {
+		values[name] = output.Value
+	}
+	return values, nil
+}
+
+// AWS implements deliver.Stack. The embedded cloud has one region.
+func (d Deliverer) AWS(ctx context.Context, _ string) (aws.Config, error) {
+	endpoint, err := d.Engine.Endpoint(ctx)
+	if err != nil {
+		return aws.Config{}, err
+	}
+	return awsapi.Config(endpoint), nil
+}
