@@ -50,6 +50,9 @@ func export(ctx *pulumi.Context, o outputs) {
 	ctx.Export("revision", pulumi.String(o.revision.Tag))
 	ctx.Export("databaseEndpoint", o.database.Endpoint)
 	ctx.Export("deployRoleArn", o.identity.DeployRoleARN)
+	if o.identity.PreviewRoleARN != nil {
+		ctx.Export("previewRoleArn", o.identity.PreviewRoleARN)
+	}
 	ctx.Export("commands", commands)
 }
 
