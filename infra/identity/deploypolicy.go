@@ -243,8 +243,8 @@ func roles(args Args) []policy.Statement {
 	}
 }
 
-// nevers forbids the deploy role to widen what it may do: such a change is for a person with more rights, as the first `up` is
-// that makes these things. Whatever is attached to the role besides, these statements outweigh it.
+// nevers forbids the deploy role to widen what it may do. Such a change is for a person with more rights, as the first `up` is,
+// which makes these things. Whatever is attached to the role besides, these statements outweigh it.
 func nevers(args Args) []policy.Statement {
 	return []policy.Statement{
 		{
@@ -266,7 +266,7 @@ func nevers(args Args) []policy.Statement {
 		{
 			Sid:      "NeverTheBoundary",
 			Effect:   policy.Deny,
-			Action:   []string{"iam:CreatePolicy*", "iam:DeletePolicy*", "iam:SetDefaultPolicyVersion", "iam:TagPolicy", "iam:UntagPolicy"},
+			Action:   []string{"iam:CreatePolicy*", "iam:DeletePolicy*", "iam:SetDefault*", "iam:TagPolicy", "iam:UntagPolicy"},
 			Resource: []string{args.boundaryARN()},
 		},
 		{

@@ -22,9 +22,14 @@ var args = identity.Args{
 	OwnsProvider: true, OwnsRepositories: true, Preview: true,
 	Repository: identity.Repository{Owner: "me", Name: "app", Environment: "staging"},
 	ImageARNs:  []string{"arn:aws:ecr:eu-west-1:123456789012:repository/myapp/backend"},
-	Roots:      identity.Roots{Cluster: "myapp-staging", Database: "myapp-staging", LoadBalancer: "myapp-staging", Logs: "/slipway/myapp-staging"},
-	State:      identity.State{Bucket: "state", KeyARN: key, Project: "slipway", Stack: "staging"},
+	Roots: identity.Roots{
+		Cluster: "myapp-staging", Database: "myapp-staging", LoadBalancer: "myapp-staging", Logs: "/slipway/myapp-staging",
+	},
+	State: identity.State{Bucket: "state", KeyARN: key, Project: "slipway", Stack: "staging"},
 }
+
+// both are the policies of the roles of GitHub's jobs.
+var both = map[string]func(identity.Args) (string, error){"deploy": identity.DeployPolicy, "preview": identity.PreviewPolicy}
 
 // taker is args of a stack that takes what an account has once.
 func taker() identity.Args {
@@ -84,7 +89,11 @@ func passed(service string) map[string][]string {
 // TestNoWayUp holds that the deploy role cannot widen what it may do: not by itself, not by a role that it makes, and not
 // by the boundary, the trust or the preview role.
 func TestNoWayUp(t *testing.T) {
-	const task, deploy, preview = account + "role/myapp-staging-backend-task", account + "role/myapp-staging-deploy", account + "role/myapp-staging-preview"
+	const (
+		task    = account + "role/myapp-staging-backend-task"
+		deploy  = account + "role/myapp-staging-deploy"
+		preview = account + "role/myapp-staging-preview"
+	)
 	calls := []call{
 		// The tasks' roles are made and changed within the boundary alone.
 		{"iam:CreateRole", task, within(boundary), allowed},
@@ -155,7 +164,7 @@ func TestNoWayUp(t *testing.T) {
 // TestNoFamilyOfWrites holds that a wildcard among allowed actions stands for looking alone: a family grows as AWS does.
 func TestNoFamilyOfWrites(t *testing.T) {
 	looks := regexp.MustCompile(`^[a-z0-9]+:(Describe|Get|List)[A-Za-z]*\*$`)
-	for name, document := range map[string]func(identity.Args) (string, error){"deploy": identity.DeployPolicy, "preview": identity.PreviewPolicy} {
+	for name, document := range both {
 		for _, s := range parse(t, document, args) {
 			for _, action := range s.Action {
 				if s.Effect == policy.Allow && strings.Contains(action, "*") && !looks.MatchString(action) {
@@ -212,6 +221,8 @@ func TestPreview(t *testing.T) {
 		{"ecr:GetAuthorizationToken", "*", nil, allowed},
 		{"ecr:DescribeImages", repository, nil, allowed},
 		{"ecr:DescribeImages", repository + "-other", nil, refused},
+		{"ecr:DescribeRepositories", repository, nil, allowed},
+		{"ecr:DescribeRepositories", "*", nil, refused},
 		{"s3:ListBucket", "arn:aws:s3:::state", nil, allowed},
 		{"s3:GetObject", "arn:aws:s3:::state/.pulumi/meta.yaml", nil, allowed},
 		{"s3:GetObject", "arn:aws:s3:::state/.pulumi/stacks/slipway/staging.json", nil, allowed},
@@ -242,13 +253,13 @@ func TestPreview(t *testing.T) {
 	document, err := identity.PreviewPolicy(args)
 	hold(t, document, err, append(
 		calls,
-		call{"ecr:DescribeRepositories", repository, nil, refused},
+		call{"ecr:ListTagsForResource", repository, nil, refused},
 		call{"iam:GetOpenIDConnectProvider", provider, nil, refused},
 	))
 	document, err = identity.PreviewPolicy(taker()) // which asks whether they are there
 	hold(t, document, err, append(
 		calls,
-		call{"ecr:DescribeRepositories", repository, nil, allowed},
+		call{"ecr:ListTagsForResource", repository, nil, allowed},
 		call{"iam:GetOpenIDConnectProvider", provider, nil, allowed},
 	))
 }
@@ -290,7 +301,7 @@ func TestState(t *testing.T) {
 
 	elsewhere := args
 	elsewhere.State = identity.State{Project: "slipway", Stack: "staging"}
-	for name, document := range map[string]func(identity.Args) (string, error){"deploy": identity.DeployPolicy, "preview": identity.PreviewPolicy} {
+	for name, document := range both {
 		for _, s := range parse(t, document, elsewhere) {
 			for _, action := range s.Action {
 				if strings.HasPrefix(action, "s3:") || action == "kms:Decrypt" {
@@ -307,7 +318,9 @@ func TestPolicySizes(t *testing.T) {
 	longest := args
 	longest.Prefix = strings.Repeat("p", 32) // the configuration allows no more
 	longest.Region = "ap-southeast-1"
-	longest.Roots = identity.Roots{Cluster: longest.Prefix, Database: longest.Prefix, LoadBalancer: longest.Prefix, Logs: "/slipway/" + longest.Prefix}
+	longest.Roots = identity.Roots{
+		Cluster: longest.Prefix, Database: longest.Prefix, LoadBalancer: longest.Prefix, Logs: "/slipway/" + longest.Prefix,
+	}
 	longest.State.Bucket, longest.State.Stack = strings.Repeat("b", 63), strings.Repeat("s", 29)
 	longest.State.KeyARN = "arn:aws:kms:ap-southeast-1:123456789012:key/mrk-12345678901234567890123456789012"
 	for range 5 {

@@ -33,11 +33,12 @@ func PreviewPolicy(args Args) (string, error) {
 	})...)
 }
 
-// lookActions is how the program looks for the images of a release, and for repositories that are another stack's.
+// lookActions is how the program looks for the images of a release, and for repositories that are another stack's. The
+// provider reads an image's repository as well.
 func (a Args) lookActions() []string {
-	actions := []string{"ecr:DescribeImages"}
+	actions := []string{"ecr:DescribeImages", "ecr:DescribeRepositories"}
 	if !a.OwnsRepositories {
-		actions = append(actions, "ecr:DescribeRepositories", "ecr:ListTagsForResource")
+		actions = append(actions, "ecr:ListTagsForResource")
 	}
 	return actions
 }

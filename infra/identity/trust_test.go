@@ -63,9 +63,9 @@ func TestTrust(t *testing.T) {
 		{"all that is a wildcard", audience, "*", nobody},
 		{"nothing", audience, "", nobody},
 
-		{"a subject made to order of the workflow that is reused", audience, "repo:me/app:job_workflow_ref:me/app/.github/workflows/a.yml@refs/heads/main", nobody},
-		{"a subject made to order of the actor", audience, "repo:me/app:actor:me", nobody},
-		{"a subject of an owner's own issuer", audience, "repository_owner:me", nobody},
+		{"a subject made to order, of a reusable workflow", audience, "repo:me/app:job_workflow_ref:me/ci/.github/workflows/a.yml@refs/heads/main", nobody},
+		{"a subject made to order, of the actor", audience, "repo:me/app:actor:me", nobody},
+		{"a subject made to order, of the owner", audience, "repository_owner:me", nobody},
 		{"another audience", "api://elsewhere", "repo:me/app:environment:staging", nobody},
 		{"the audience that GitHub gives unasked", "https://github.com/me", "repo:me/app:pull_request", nobody},
 	} {
@@ -73,8 +73,10 @@ func TestTrust(t *testing.T) {
 		ids := names
 		ids.OwnerID, ids.ID = "11", "22"
 		got := who{
-			deploy: assumes(t, identity.DeployTrust, names, c.aud, c.sub), deployIDs: assumes(t, identity.DeployTrust, ids, c.aud, c.sub),
-			preview: assumes(t, identity.PreviewTrust, names, c.aud, c.sub), previewIDs: assumes(t, identity.PreviewTrust, ids, c.aud, c.sub),
+			deploy:     assumes(t, identity.DeployTrust, names, c.aud, c.sub),
+			deployIDs:  assumes(t, identity.DeployTrust, ids, c.aud, c.sub),
+			preview:    assumes(t, identity.PreviewTrust, names, c.aud, c.sub),
+			previewIDs: assumes(t, identity.PreviewTrust, ids, c.aud, c.sub),
 		}
 		if got != c.want {
 			t.Errorf("%s: let in %+v, want %+v", c.name, got, c.want)
@@ -82,7 +84,9 @@ func TestTrust(t *testing.T) {
 	}
 }
 
-func assumes(t *testing.T, trust func(string, identity.Repository) (string, error), repository identity.Repository, aud, sub string) bool {
+type trust func(providerARN string, repository identity.Repository) (string, error)
+
+func assumes(t *testing.T, trust trust, repository identity.Repository, aud, sub string) bool {
 	t.Helper()
 	document, err := trust(provider, repository)
 	if err != nil {
@@ -93,7 +97,8 @@ func assumes(t *testing.T, trust func(string, identity.Repository) (string, erro
 	if err != nil {
 		t.Fatal(err)
 	}
-	if elsewhere, err := policytest.Assume(document, "arn:aws:iam::123456789012:oidc-provider/gitlab.com", claims); err != nil || elsewhere.Allowed {
+	elsewhere, err := policytest.Assume(document, account+"oidc-provider/gitlab.com", claims)
+	if err != nil || elsewhere.Allowed {
 		t.Errorf("another provider's token is let in: %v", err)
 	}
 	// Without one of the two claims nobody comes in, as no statement speaks of one alone.
@@ -108,7 +113,8 @@ func assumes(t *testing.T, trust func(string, identity.Repository) (string, erro
 
 // TestTrustOfOtherAccounts holds that the ARN of the provider is of the role's own account and partition.
 func TestTrustOfOtherAccounts(t *testing.T) {
-	document, err := identity.DeployTrust("arn:aws-cn:iam::1:oidc-provider/"+host, identity.Repository{Owner: "me", Name: "app", Environment: "staging"})
+	repository := identity.Repository{Owner: "me", Name: "app", Environment: "staging"}
+	document, err := identity.DeployTrust("arn:aws-cn:iam::1:oidc-provider/"+host, repository)
 	if err != nil {
 		t.Fatal(err)
 	}

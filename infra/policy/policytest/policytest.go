@@ -103,7 +103,7 @@ func Parse(document string) ([]policy.Statement, error) {
 		}
 		for operator := range s.Condition {
 			if operators[operator] == nil {
-				return nil, fmt.Errorf("understand a policy: statement %s has the condition %s, which this evaluator does not know", s.Sid, operator)
+				return nil, fmt.Errorf("understand a policy: statement %s has the unknown condition %s", s.Sid, operator)
 			}
 		}
 	}
