@@ -33,6 +33,12 @@ func Faults(documents Documents, record []calls.Call, inBucket bool) ([]string, 
 			faults = append(faults, "the record holds no call of "+operation)
 		}
 	}
+	for _, n := range needs { // a call that nobody is known to make would be held against no policy
+		known := []string{awsapi.Housekeeping, awsapi.RunKey("preview"), awsapi.RunKey("up"), awsapi.RunKey("down")}
+		if !slices.Contains(known, n.Caller) {
+			faults = append(faults, fmt.Sprintf("nobody is known by the access key %q, which needs %s", n.Caller, n))
+		}
+	}
 	deployUnused, previewUnused := deployUnused, previewUnused
 	if inBucket {
 		deployUnused, previewUnused = slices.Concat(deployUnused, deployState), slices.Concat(previewUnused, previewState)

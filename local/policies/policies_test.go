@@ -79,6 +79,15 @@ func TestNothingRecorded(t *testing.T) {
 	}
 }
 
+// TestUnknownCaller holds that a call is not left out because its access key is a new one.
+func TestUnknownCaller(t *testing.T) {
+	stray := calls.Call{Service: "iam", Operation: "CreateUser", Caller: "somebody"}
+	faults, err := Faults(documents(t, args), append(recorded(t), stray), true)
+	if err != nil || len(faults) != 1 || !strings.Contains(faults[0], `"somebody", which needs iam:CreateUser`) {
+		t.Errorf("found %v, %v", faults, err)
+	}
+}
+
 // TestMutations holds that each kind of fault in a policy is found.
 func TestMutations(t *testing.T) {
 	needs, err := Needs(recorded(t))
