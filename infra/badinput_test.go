@@ -17,6 +17,11 @@ func override(key, value string) map[string]string {
 
 func set(key, value string) map[string]string { return map[string]string{key: value} }
 
+// state is a state in a bucket, under a key.
+func state(key string) map[string]string {
+	return map[string]string{"stateBucket": "state", "stateKmsKeyArn": key}
+}
+
 // services is a services value: two valid rows, changed by text replacements given as pairs.
 func services(pairs ...string) map[string]string {
 	rows := `{
@@ -85,6 +90,18 @@ var badInputs = []struct {
 	{"a repository with its owner", set("githubRepository", "me/myapp"), "githubRepository", "without its owner"},
 	{"a wildcard owner", set("githubOwner", "*"), "githubOwner", "no wildcard"},
 	{"a wildcard environment", set("githubEnvironment", "prod*"), "githubEnvironment", "no wildcard"},
+	{"an owner id that is a wildcard", set("githubOwnerId", "1*"), "githubOwnerId", "would widen who may deploy"},
+	{"a misspelt preview", set("githubPreview", "yes"), "githubPreview", `true or false, not "yes"`},
+
+	// Where the state is.
+	{"a bucket with its scheme", set("stateBucket", "s3://state"), "stateBucket", "no s3:// before it"},
+	{"a bucket with a folder", set("stateBucket", "state/slipway"), "stateBucket", "no folder after it"},
+	{"a bucket that is a wildcard", set("stateBucket", "state-*"), "stateBucket", "name of an S3 bucket"},
+	{"a bucket in capitals", set("stateBucket", "State"), "stateBucket", "lower-case letters"},
+	{"a bucket too short", set("stateBucket", "ab"), "stateBucket", "3 to 63"},
+	{"a key's alias", state("alias/state"), "stateKmsKeyArn", "an alias would not do"},
+	{"every key", state("arn:aws:kms:us-east-1:123456789012:key/*"), "stateKmsKeyArn", "ARN of a KMS key"},
+	{"a key with no bucket", set("stateKmsKeyArn", "arn:aws:kms:us-east-1:123456789012:key/a"), "stateKmsKeyArn", "goes with stateBucket"},
 
 	// What runs.
 	{"a revision that is a tag", set("revision", "v1.2.3"), "revision", "40 hexadecimal digits"},

@@ -72,9 +72,13 @@ func deploy(ctx *pulumi.Context, court openCourt) error {
 			Environment: cfg.GitHub.Environment,
 		},
 		OwnsProvider:     cfg.GitHub.ProviderOwned,
+		Preview:          cfg.GitHub.Preview,
 		ImageARNs:        where.repositoryARNs(cfg.Registry.Account, repositoryNames(cfg)),
 		OwnsRepositories: cfg.Registry.Owned,
 		Roots:            identity.Roots{Cluster: prefix, Database: prefix, LoadBalancer: prefix, Logs: logRoot(prefix)},
+		State: identity.State{
+			Bucket: cfg.State.Bucket, KeyARN: cfg.State.KmsKeyArn, Project: ctx.Project(), Stack: ctx.Stack(),
+		},
 	})
 	if err != nil {
 		return err

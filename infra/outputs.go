@@ -57,6 +57,9 @@ func export(ctx *pulumi.Context, o outputs) {
 	ctx.Export("repositories", repositories)
 	ctx.Export("databaseEndpoint", o.database.Endpoint)
 	ctx.Export("deployRoleArn", o.identity.DeployRoleARN)
+	if o.identity.PreviewRoleARN != nil {
+		ctx.Export("previewRoleArn", o.identity.PreviewRoleARN)
+	}
 	ctx.Export("commands", commands)
 }
 

@@ -24,7 +24,8 @@ func prepare(ctx *pulumi.Context) (*config.Config, revision.Revision, error) {
 		return cfg, rev, cmp.Or(problems, err) // the configuration's problems name a bad revision already
 	}
 	if cfg.Images.PromoteFrom != "" { // the checkout names what to run, and nothing is built from it
-		rev, err := revision.CheckedOut(ctx.Context(), ".", nil, false)
+		rev, err := revision.CheckedOut(ctx.Context(), ".", nil, cfg.Images.AllowDirty)
+		rev.Name = rev.Commit // whatever else is in the tree, the images are the commit's
 		return cfg, rev, errors.Join(problems, err)
 	}
 	rev, revisionErr := revision.CheckedOut(ctx.Context(), ".", folders(cfg), cfg.Images.AllowDirty)

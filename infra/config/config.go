@@ -12,6 +12,7 @@ type Config struct {
 	Registry         Registry
 	Images           Images
 	GitHub           GitHub
+	State            State
 	Network          Network
 	Database         Database
 	Edge             Edge
@@ -55,6 +56,13 @@ type GitHub struct {
 	RepositoryID  string `key:"githubRepositoryId" default:"" doc:"Numeric id of the repository; goes with githubOwnerId."`
 	Environment   string `key:"githubEnvironment" doc:"GitHub environment that a job must name to take on the deploy role."`
 	ProviderOwned bool   `key:"githubProviderOwned" default:"true" doc:"Whether this stack creates GitHub's OIDC provider, which an account has once; else it takes the one that is there."`
+	Preview       bool   `key:"githubPreview" default:"false" doc:"Whether pull requests of the repository may preview this stack, by a role that can read and no more."`
+}
+
+// State is about where Pulumi keeps the stack's state, as far as roles need to know it.
+type State struct {
+	Bucket    string `key:"stateBucket" default:"" doc:"Name of the S3 bucket that holds this stack's state, for which the roles then get permissions; empty for a state elsewhere, as in Pulumi Cloud."`
+	KmsKeyArn string `key:"stateKmsKeyArn" default:"" doc:"ARN of the KMS key that encrypts the state's bucket or its secrets; goes with stateBucket, empty for none."`
 }
 
 // NAT is how private subnets reach the internet.

@@ -113,7 +113,7 @@ func TestProjectFile(t *testing.T) {
 func TestDefaults(t *testing.T) {
 	whole := settings(t, "staging")
 	sparse := source{}
-	for _, key := range []string{"githubOwner", "githubRepository", "githubEnvironment", "services", "registryStacks"} {
+	for _, key := range []string{"githubOwner", "githubRepository", "githubEnvironment", "githubPreview", "services", "registryStacks"} {
 		sparse[key] = whole[key]
 	}
 	if got, want := load(t, sparse, "staging"), load(t, whole, "staging"); !reflect.DeepEqual(got, want) {

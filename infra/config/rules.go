@@ -26,6 +26,7 @@ var (
 	environment    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
 	databaseName   = regexp.MustCompile(`^[a-z][a-z0-9_]{0,62}$`)
 	majorVersion   = regexp.MustCompile(`^1[3-8]$`)
+	bucketName     = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$`)
 	instanceClass  = regexp.MustCompile(`^db\.[a-z0-9-]+\.[a-z0-9]+$`)
 
 	// CloudWatch Logs offers these periods and no other.
@@ -51,6 +52,7 @@ func (c *Config) validate(stack string, p *Problems) {
 		}
 	}
 	c.GitHub.validate(p)
+	c.State.validate(p)
 	c.Network.validate(p)
 	c.Database.validate(p)
 	if !slices.Contains(retentions, c.LogRetentionDays) && c.LogRetentionDays != 0 { // 0: not read, and told already
@@ -145,6 +147,20 @@ func (g GitHub) validate(p *Problems) {
 	}
 	if (g.OwnerID == "") != (g.RepositoryID == "") {
 		p.add("githubRepositoryId", "goes with githubOwnerId: set both, or neither for the classic subject alone")
+	}
+}
+
+func (s State) validate(p *Problems) {
+	if s.Bucket != "" {
+		matches(p, "stateBucket", s.Bucket, bucketName, "the name of an S3 bucket, with no s3:// before it and no folder after it: "+
+			"3 to 63 lower-case letters, digits and hyphens")
+	}
+	if s.KmsKeyArn == "" {
+		return
+	}
+	matches(p, "stateKmsKeyArn", s.KmsKeyArn, keyARN, "the ARN of a KMS key: arn:aws:kms:REGION:ACCOUNT:key/ID; an alias would not do in a policy")
+	if s.Bucket == "" {
+		p.add("stateKmsKeyArn", "goes with stateBucket: set both, or neither for a state elsewhere")
 	}
 }
 

@@ -21,63 +21,75 @@ func (r Roots) targetGroups() string {
 	return begin[:min(len(begin), naming.Uncut(naming.LoadBalancerLimit))]
 }
 
-// DeployPolicy is what `pulumi up` of one stack does in its account. Statements name the stack's own resources where the
-// API knows names beforehand; where it does not, the region limits them.
+// DeployPolicy is what `pulumi up` and `pulumi refresh` of one stack do in its account. Statements name the stack's own
+// resources where the API knows names beforehand; where it does not, the region limits them. What changes something is
+// listed action by action; what looks is a family where it takes no resource. The embedded cloud's traffic is held against
+// it (local/e2e), both ways.
 func DeployPolicy(args Args) (string, error) {
 	statements := []policy.Statement{
-		{
-			Sid:    "ImageLogin",
-			Effect: policy.Allow,
-			Action: []string{"ecr:GetAuthorizationToken"},
-			// The token is for a whole registry: AWS accepts no resource here.
-			Resource: []string{"*"},
-		},
+		imageLogin(),
 		{Sid: "Images", Effect: policy.Allow, Action: args.imageActions(), Resource: args.ImageARNs},
 	}
 	statements = append(statements, regional(args)...)
 	statements = append(statements, named(args)...)
+	statements = append(statements, args.writeState()...)
 	statements = append(statements, roles(args)...)
-	return policy.JSON(statements...)
+	return policy.JSON(append(statements, nevers(args)...)...)
 }
 
-// imageActions is what a deployment does in the repositories: it pushes, pulls and looks. Only the stack that owns them
-// may also make, change and delete them; another stack's job cannot take away what this one runs.
-func (a Args) imageActions() []string {
-	if a.OwnsRepositories {
-		return []string{"ecr:*"}
+func imageLogin() policy.Statement {
+	return policy.Statement{
+		Sid: "ImageLogin", Effect: policy.Allow, Action: []string{"ecr:GetAuthorizationToken"},
+		Resource: []string{"*"}, // the token is for a whole registry: AWS accepts no resource here
 	}
-	return []string{
+}
+
+// imageActions is what a deployment does in the repositories: it pushes, pulls and looks, and keeps the ledger of releases
+// there. Only the stack that owns them may also make, change and delete them; another stack's job cannot take away what this
+// one runs.
+func (a Args) imageActions() []string {
+	actions := []string{
 		"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:CompleteLayerUpload", "ecr:DescribeImages",
 		"ecr:DescribeRepositories", "ecr:GetDownloadUrlForLayer", "ecr:InitiateLayerUpload", "ecr:ListTagsForResource",
 		"ecr:PutImage", "ecr:UploadLayerPart",
 	}
-}
-
-// providerActions is likewise for GitHub's provider: to read it, and for its owner to make, change and delete it.
-func (a Args) providerActions() []string {
-	actions := []string{"iam:GetOpenIDConnectProvider"}
-	if a.OwnsProvider {
-		actions = append(actions, "iam:AddClientIDToOpenIDConnectProvider", "iam:CreateOpenIDConnectProvider",
-			"iam:DeleteOpenIDConnectProvider", "iam:RemoveClientIDFromOpenIDConnectProvider",
-			"iam:TagOpenIDConnectProvider", "iam:UntagOpenIDConnectProvider", "iam:UpdateOpenIDConnectProviderThumbprint")
+	if a.OwnsRepositories {
+		actions = append(actions, "ecr:CreateRepository", "ecr:DeleteLifecyclePolicy", "ecr:DeleteRepository",
+			"ecr:GetLifecyclePolicy", "ecr:PutImageScanningConfiguration", "ecr:PutImageTagMutability", "ecr:PutLifecyclePolicy",
+			"ecr:TagResource", "ecr:UntagResource",
+			"ecr:DeleteRepositoryPolicy", "ecr:GetRepositoryPolicy", "ecr:SetRepositoryPolicy")
 	}
 	return actions
+}
+
+func (a Args) inRegion() policy.Condition {
+	return policy.Condition{"StringEquals": {"aws:RequestedRegion": {a.Region}}}
 }
 
 // regional covers APIs whose resources get generated ids, or which list: nothing but the region and the kind limits them.
 // So two stacks of one account are not safe from each other's jobs in their networks; in accounts of their own they are.
 func regional(args Args) []policy.Statement {
-	inRegion := policy.Condition{"StringEquals": {"aws:RequestedRegion": {args.Region}}}
 	return []policy.Statement{
 		{
 			Sid:    "Network",
 			Effect: policy.Allow,
 			Action: []string{
-				"ec2:*Vpc*", "ec2:*Subnet*", "ec2:*Route*", "ec2:*InternetGateway*", "ec2:*NatGateway*", "ec2:*Address*",
-				"ec2:*SecurityGroup*", "ec2:*Tags", "ec2:Describe*",
+				"ec2:AllocateAddress", "ec2:ReleaseAddress",
+				"ec2:AssociateRouteTable", "ec2:CreateRouteTable", "ec2:DeleteRouteTable", "ec2:DisassociateRouteTable",
+				"ec2:ReplaceRouteTableAssociation", "ec2:CreateRoute", "ec2:DeleteRoute", "ec2:ReplaceRoute",
+				"ec2:AttachInternetGateway", "ec2:CreateInternetGateway", "ec2:DeleteInternetGateway", "ec2:DetachInternetGateway",
+				"ec2:AuthorizeSecurityGroupEgress", "ec2:AuthorizeSecurityGroupIngress", "ec2:CreateSecurityGroup",
+				"ec2:DeleteSecurityGroup", "ec2:ModifySecurityGroupRules", "ec2:RevokeSecurityGroupEgress",
+				"ec2:RevokeSecurityGroupIngress",
+				"ec2:CreateNatGateway", "ec2:DeleteNatGateway",
+				"ec2:CreateSubnet", "ec2:DeleteSubnet", "ec2:ModifySubnetAttribute",
+				"ec2:CreateTags", "ec2:DeleteTags",
+				"ec2:CreateVpc", "ec2:DeleteVpc", "ec2:ModifyVpcAttribute",
+				"ec2:CreateVpcEndpoint", "ec2:DeleteVpcEndpoints", "ec2:ModifyVpcEndpoint",
+				"ec2:Describe*",
 			},
-			Resource:  []string{"*"},
-			Condition: inRegion,
+			Resource:  []string{"*"}, // ids are not known beforehand
+			Condition: args.inRegion(),
 		},
 		{
 			Sid:    "EndpointNames",
@@ -87,15 +99,15 @@ func regional(args Args) []policy.Statement {
 			Resource: []string{fmt.Sprintf("arn:%s:route53:::hostedzone/*", args.Partition)},
 		},
 		{
-			Sid:    "Describe",
+			Sid:    "Look",
 			Effect: policy.Allow,
-			// None of these takes a resource of ours; task definitions cannot be limited on registration.
+			// AWS takes no resource of ours for any of these. The last is not a look, and as little limited.
 			Action: []string{
-				"ecs:RegisterTaskDefinition", "ecs:DeregisterTaskDefinition", "ecs:DescribeTaskDefinition", "ecs:List*",
-				"elasticloadbalancing:Describe*", "logs:DescribeLogGroups", "rds:Describe*", "sts:GetCallerIdentity",
+				"ecs:DescribeTaskDefinition", "ecs:ListTasks", "elasticloadbalancing:Describe*", "logs:DescribeLogGroups",
+				"rds:Describe*", "ecs:DeregisterTaskDefinition",
 			},
 			Resource:  []string{"*"},
-			Condition: inRegion,
+			Condition: args.inRegion(),
 		},
 	}
 }
@@ -107,17 +119,35 @@ func named(args Args) []policy.Statement {
 		{
 			Sid:    "Cluster",
 			Effect: policy.Allow,
-			Action: []string{"ecs:*"},
+			// No ExecuteCommand and no RunTask: a deployment neither opens a shell in a task nor starts one by hand.
+			Action: []string{
+				"ecs:CreateCluster", "ecs:DeleteCluster", "ecs:DescribeClusters", "ecs:UpdateCluster",
+				"ecs:CreateService", "ecs:DeleteService", "ecs:DescribeServices", "ecs:UpdateService",
+				"ecs:RegisterTaskDefinition", "ecs:ListTagsForResource", "ecs:TagResource", "ecs:UntagResource",
+				// The verdict: what became of the deployment, and why tasks stopped.
+				"ecs:DescribeServiceDeployments", "ecs:DescribeTasks", "ecs:ListServiceDeployments",
+			},
 			Resource: []string{
 				args.arn("ecs", "cluster/"+roots.Cluster), args.arn("ecs", "service/"+roots.Cluster+"/*"),
 				args.arn("ecs", "task/"+roots.Cluster+"/*"), args.arn("ecs", "service-deployment/"+roots.Cluster+"/*"),
-				args.arn("ecs", "service-revision/"+roots.Cluster+"/*"), args.arn("ecs", "task-definition/"+roots.Cluster+"-*"),
+				args.arn("ecs", "task-definition/"+roots.Cluster+"-*"),
 			},
 		},
 		{
 			Sid:    "LoadBalancer",
 			Effect: policy.Allow,
-			Action: []string{"elasticloadbalancing:*"},
+			Action: []string{
+				"elasticloadbalancing:AddTags", "elasticloadbalancing:RemoveTags",
+				"elasticloadbalancing:CreateListener", "elasticloadbalancing:DeleteListener", "elasticloadbalancing:ModifyListener",
+				"elasticloadbalancing:ModifyListenerAttributes",
+				"elasticloadbalancing:CreateLoadBalancer", "elasticloadbalancing:DeleteLoadBalancer",
+				"elasticloadbalancing:ModifyLoadBalancerAttributes", "elasticloadbalancing:SetSecurityGroups",
+				"elasticloadbalancing:SetSubnets",
+				"elasticloadbalancing:CreateRule", "elasticloadbalancing:DeleteRule", "elasticloadbalancing:ModifyRule",
+				"elasticloadbalancing:SetRulePriorities",
+				"elasticloadbalancing:CreateTargetGroup", "elasticloadbalancing:DeleteTargetGroup",
+				"elasticloadbalancing:ModifyTargetGroup", "elasticloadbalancing:ModifyTargetGroupAttributes",
+			},
 			Resource: []string{
 				args.arn("elasticloadbalancing", "loadbalancer/app/"+roots.LoadBalancer+"/*"),
 				args.arn("elasticloadbalancing", "listener/app/"+roots.LoadBalancer+"/*"),
@@ -128,10 +158,16 @@ func named(args Args) []policy.Statement {
 		{
 			Sid:    "Database",
 			Effect: policy.Allow,
-			Action: []string{"rds:*"},
+			Action: []string{
+				"rds:AddTagsToResource", "rds:ListTagsForResource", "rds:RemoveTagsFromResource",
+				"rds:CreateDBInstance", "rds:DeleteDBInstance", "rds:ModifyDBInstance",
+				"rds:CreateDBParameterGroup", "rds:DeleteDBParameterGroup", "rds:ModifyDBParameterGroup", "rds:ResetDBParameterGroup",
+				"rds:CreateDBSubnetGroup", "rds:DeleteDBSubnetGroup", "rds:ModifyDBSubnetGroup",
+				"rds:CreateDBSnapshot", // the last one, which a deletion leaves
+			},
 			Resource: []string{
 				args.arn("rds", "db:"+roots.Database), args.arn("rds", "subgrp:"+roots.Database),
-				args.arn("rds", "pg:"+roots.Database+"*"), args.arn("rds", "snapshot:"+roots.Database+"-*"),
+				args.arn("rds", "pg:"+roots.Database+"-*"), args.arn("rds", "snapshot:"+roots.Database+"-*"),
 				args.arn("rds", "og:default:*"), // every instance has an option group, and AWS asks for leave to use it
 			},
 		},
@@ -140,7 +176,7 @@ func named(args Args) []policy.Statement {
 			Effect: policy.Allow,
 			// RDS makes and tags the master secret in the caller's name. Its value is not among the actions: a deployment
 			// never reads it.
-			Action:   []string{"secretsmanager:CreateSecret", "secretsmanager:TagResource", "secretsmanager:DescribeSecret"},
+			Action:   []string{"secretsmanager:CreateSecret", "secretsmanager:TagResource"},
 			Resource: []string{args.databaseSecrets()},
 		},
 		{
@@ -152,16 +188,19 @@ func named(args Args) []policy.Statement {
 			Resource: []string{args.arn("kms", "key/*")},
 		},
 		{
-			Sid:      "Logs",
-			Effect:   policy.Allow,
-			Action:   []string{"logs:*"},
+			Sid:    "Logs",
+			Effect: policy.Allow,
+			Action: []string{
+				"logs:CreateLogGroup", "logs:DeleteLogGroup", "logs:PutRetentionPolicy",
+				"logs:ListTagsForResource", "logs:TagResource", "logs:UntagResource",
+				"logs:GetLogEvents", // the verdict tells the last words of a task
+			},
 			Resource: []string{args.arn("logs", "log-group:"+roots.Logs+"/*")},
 		},
 	}
 }
 
-// roles lets the deploy role make the tasks' roles, within the boundary, and hand them to ECS alone. It forbids it to widen
-// the boundary or itself: such a change is for a person with more rights.
+// roles lets the deploy role make the tasks' roles, within the boundary, and hand them to ECS alone.
 func roles(args Args) []policy.Statement {
 	ours := []string{args.roleARN(args.Prefix + "-*")}
 	return []policy.Statement{
@@ -169,25 +208,32 @@ func roles(args Args) []policy.Statement {
 			Sid:    "Roles",
 			Effect: policy.Allow,
 			Action: []string{
-				"iam:GetRole", "iam:GetRolePolicy", "iam:ListRolePolicies", "iam:ListAttachedRolePolicies", "iam:DeleteRole",
-				"iam:UpdateRole", "iam:UpdateAssumeRolePolicy", "iam:TagRole", "iam:UntagRole", "iam:ListInstanceProfilesForRole",
+				"iam:GetRole", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:ListInstanceProfilesForRole",
+				"iam:ListRolePolicies", "iam:TagRole", "iam:UntagRole",
 			},
 			Resource: ours,
 		},
 		{
-			Sid:       "RolesWithinTheBoundary",
-			Effect:    policy.Allow,
-			Action:    []string{"iam:CreateRole", "iam:PutRolePolicy", "iam:DeleteRolePolicy"},
+			Sid:    "RolesWithinTheBoundary",
+			Effect: policy.Allow,
+			// The condition also keeps the roles of a stack apart whose name begins with this one's: their boundary is another.
+			Action: []string{
+				"iam:CreateRole", "iam:DeleteRole", "iam:DeleteRolePolicy", "iam:PutRolePolicy", "iam:UpdateAssumeRolePolicy",
+				"iam:UpdateRole",
+			},
 			Resource:  ours,
 			Condition: policy.Condition{"StringEquals": {"iam:PermissionsBoundary": {args.boundaryARN()}}},
 		},
 		{
 			Sid:      "ReadTheBoundary",
 			Effect:   policy.Allow,
-			Action:   []string{"iam:GetPolicy", "iam:GetPolicyVersion", "iam:ListPolicyVersions"},
+			Action:   []string{"iam:GetPolicy", "iam:GetPolicyVersion"},
 			Resource: []string{args.boundaryARN()},
 		},
-		{Sid: "GitHub", Effect: policy.Allow, Action: args.providerActions(), Resource: []string{args.providerARN()}},
+		{
+			Sid: "ReadTheTrust", Effect: policy.Allow,
+			Action: []string{"iam:GetOpenIDConnectProvider"}, Resource: []string{args.providerARN()},
+		},
 		{
 			Sid:       "HandRolesToTasks",
 			Effect:    policy.Allow,
@@ -195,14 +241,22 @@ func roles(args Args) []policy.Statement {
 			Resource:  ours,
 			Condition: policy.Condition{"StringEquals": {"iam:PassedToService": {"ecs-tasks.amazonaws.com"}}},
 		},
+	}
+}
+
+// nevers forbids the deploy role to widen what it may do. Such a change is for a person with more rights, as the first `up` is,
+// which makes these things. Whatever is attached to the role besides, these statements outweigh it.
+func nevers(args Args) []policy.Statement {
+	return []policy.Statement{
 		{
-			Sid:    "NeverItself",
+			Sid:    "NeverWhoDeploys",
 			Effect: policy.Deny,
 			Action: []string{
-				"iam:PutRolePolicy", "iam:DeleteRolePolicy", "iam:AttachRolePolicy", "iam:UpdateAssumeRolePolicy", "iam:PassRole",
-				"iam:UpdateRole", "iam:DeleteRole",
+				"iam:Attach*", "iam:Create*", "iam:Delete*", "iam:Detach*", "iam:PassRole", "iam:Put*", "iam:Tag*", "iam:Untag*",
+				"iam:Update*",
 			},
-			Resource: []string{args.roleARN(args.Prefix + "-deploy")},
+			// Not itself, not the preview role, and not those of another stack.
+			Resource: []string{args.roleARN("*-deploy"), args.roleARN("*-preview")},
 		},
 		{
 			Sid:      "NeverBeyondTheBoundary",
@@ -213,8 +267,17 @@ func roles(args Args) []policy.Statement {
 		{
 			Sid:      "NeverTheBoundary",
 			Effect:   policy.Deny,
-			Action:   []string{"iam:CreatePolicyVersion", "iam:SetDefaultPolicyVersion", "iam:DeletePolicyVersion", "iam:DeletePolicy"},
+			Action:   []string{"iam:CreatePolicy*", "iam:DeletePolicy*", "iam:SetDefault*", "iam:TagPolicy", "iam:UntagPolicy"},
 			Resource: []string{args.boundaryARN()},
+		},
+		{
+			Sid:    "NeverTheTrust",
+			Effect: policy.Deny,
+			Action: []string{
+				"iam:AddClientID*", "iam:CreateOpenID*", "iam:DeleteOpenID*", "iam:RemoveClientID*", "iam:TagOpenID*",
+				"iam:UntagOpenID*", "iam:UpdateOpenID*",
+			},
+			Resource: []string{args.providerARN()},
 		},
 	}
 }

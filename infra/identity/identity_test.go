@@ -1,7 +1,6 @@
 package identity_test
 
 import (
-	"encoding/json"
 	"regexp"
 	"slices"
 	"strings"
@@ -9,190 +8,370 @@ import (
 
 	"slipway/infra/identity"
 	"slipway/infra/policy"
+	"slipway/infra/policy/policytest"
 )
 
 const (
-	provider = "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com"
-	audience = "token.actions.githubusercontent.com:aud"
-	subject  = "token.actions.githubusercontent.com:sub"
+	account  = "arn:aws:iam::123456789012:"
+	boundary = account + "policy/myapp-staging-boundary"
+	key      = "arn:aws:kms:eu-west-1:123456789012:key/1"
 )
 
-func parse(t *testing.T, document string, err error) []policy.Statement {
+var args = identity.Args{
+	Prefix: "myapp-staging", Partition: "aws", Account: "123456789012", Region: "eu-west-1",
+	OwnsProvider: true, OwnsRepositories: true, Preview: true,
+	Repository: identity.Repository{Owner: "me", Name: "app", Environment: "staging"},
+	ImageARNs:  []string{"arn:aws:ecr:eu-west-1:123456789012:repository/myapp/backend"},
+	Roots: identity.Roots{
+		Cluster: "myapp-staging", Database: "myapp-staging", LoadBalancer: "myapp-staging", Logs: "/slipway/myapp-staging",
+	},
+	State: identity.State{Bucket: "state", KeyARN: key, Project: "slipway", Stack: "staging"},
+}
+
+// both are the policies of the roles of GitHub's jobs.
+var both = map[string]func(identity.Args) (string, error){"deploy": identity.DeployPolicy, "preview": identity.PreviewPolicy}
+
+// taker is args of a stack that takes what an account has once.
+func taker() identity.Args {
+	as := args
+	as.OwnsProvider, as.OwnsRepositories = false, false
+	return as
+}
+
+// call is one call of a role, and what its policy must say of it.
+type call struct {
+	action, resource string
+	context          map[string][]string
+	want             string // Allowed, Denied by a statement, or Refused because nothing allows it
+}
+
+const (
+	allowed = "allowed"
+	denied  = "denied"
+	refused = "refused"
+)
+
+// hold evaluates calls by a policy. Every call is made in the stack's region.
+func hold(t *testing.T, document string, err error, calls []call) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
 	}
-	var parsed policy.Document
-	if err := json.Unmarshal([]byte(document), &parsed); err != nil {
+	for _, c := range calls {
+		context := map[string][]string{"aws:RequestedRegion": {"eu-west-1"}}
+		for key, values := range c.context {
+			context[key] = values
+		}
+		verdict, err := policytest.Evaluate(document, policytest.Request{Action: c.action, Resource: c.resource, Context: context})
+		got := refused
+		switch {
+		case err != nil:
+			t.Fatal(err)
+		case verdict.Denied:
+			got = denied
+		case verdict.Allowed:
+			got = allowed
+		}
+		if got != c.want {
+			t.Errorf("%s on %s with %v: %s (%s), want %s", c.action, c.resource, c.context, got, verdict, c.want)
+		}
+	}
+}
+
+func within(boundary string) map[string][]string {
+	return map[string][]string{"iam:PermissionsBoundary": {boundary}}
+}
+
+func passed(service string) map[string][]string {
+	return map[string][]string{"iam:PassedToService": {service}}
+}
+
+// TestNoWayUp holds that the deploy role cannot widen what it may do: not by itself, not by a role that it makes, and not
+// by the boundary, the trust or the preview role.
+func TestNoWayUp(t *testing.T) {
+	const (
+		task    = account + "role/myapp-staging-backend-task"
+		deploy  = account + "role/myapp-staging-deploy"
+		preview = account + "role/myapp-staging-preview"
+	)
+	calls := []call{
+		// The tasks' roles are made and changed within the boundary alone.
+		{"iam:CreateRole", task, within(boundary), allowed},
+		{"iam:CreateRole", task, nil, refused},
+		{"iam:CreateRole", task, within("arn:aws:iam::aws:policy/AdministratorAccess"), refused},
+		{"iam:PutRolePolicy", task, within(boundary), allowed},
+		{"iam:PutRolePolicy", task, nil, refused},
+		{"iam:DeleteRole", task, within(boundary), allowed},
+		{"iam:UpdateAssumeRolePolicy", task, within(boundary), allowed},
+		{"iam:UpdateAssumeRolePolicy", task, within(account + "policy/myapp-staging-eu-boundary"), refused},
+		{"iam:AttachRolePolicy", task, within(boundary), refused},
+		{"iam:CreateRole", account + "role/admin", within(boundary), refused},
+		{"iam:CreateRole", account + "role/myapp-production-backend-task", within(boundary), refused},
+		{"iam:PutRolePermissionsBoundary", task, within(boundary), denied},
+		{"iam:DeleteRolePermissionsBoundary", task, within(boundary), denied},
+		{"iam:PassRole", task, passed("ecs-tasks.amazonaws.com"), allowed},
+		{"iam:PassRole", task, passed("ec2.amazonaws.com"), refused},
+		{"iam:PassRole", task, nil, refused},
+		{"iam:PassRole", account + "role/admin", passed("ecs-tasks.amazonaws.com"), refused},
+
+		// The boundary and the provider it may read.
+		{"iam:GetPolicyVersion", boundary, nil, allowed},
+		{"iam:CreatePolicy", boundary, nil, denied},
+		{"iam:CreatePolicyVersion", boundary, nil, denied},
+		{"iam:SetDefaultPolicyVersion", boundary, nil, denied},
+		{"iam:DeletePolicyVersion", boundary, nil, denied},
+		{"iam:DeletePolicy", boundary, nil, denied},
+		{"iam:CreatePolicy", account + "policy/myapp-staging-other", nil, refused},
+		{"iam:GetOpenIDConnectProvider", provider, nil, allowed},
+		{"iam:CreateOpenIDConnectProvider", provider, nil, denied},
+		{"iam:DeleteOpenIDConnectProvider", provider, nil, denied},
+		{"iam:AddClientIDToOpenIDConnectProvider", provider, nil, denied},
+		{"iam:RemoveClientIDFromOpenIDConnectProvider", provider, nil, denied},
+		{"iam:UpdateOpenIDConnectProviderThumbprint", provider, nil, denied},
+		{"iam:CreateOpenIDConnectProvider", account + "oidc-provider/mine.example.com", nil, refused},
+
+		// Other ways to be somebody else.
+		{"sts:AssumeRole", account + "role/admin", nil, refused},
+		{"sts:AssumeRole", preview, nil, refused},
+		{"iam:CreateUser", account + "user/me", nil, refused},
+		{"iam:CreateAccessKey", account + "user/me", nil, refused},
+		{"iam:CreateServiceLinkedRole", account + "role/aws-service-role/ecs.amazonaws.com/AWSServiceRoleForECS", nil, refused},
+		{"iam:AddRoleToInstanceProfile", account + "instance-profile/a", nil, refused},
+		{"ecs:ExecuteCommand", "arn:aws:ecs:eu-west-1:123456789012:task/myapp-staging/1", nil, refused},
+		{"ecs:RunTask", "arn:aws:ecs:eu-west-1:123456789012:task-definition/myapp-staging-backend:1", nil, refused},
+		{"secretsmanager:GetSecretValue", "arn:aws:secretsmanager:eu-west-1:123456789012:secret:rds!db-1", nil, refused},
+		{"lambda:CreateFunction", "arn:aws:lambda:eu-west-1:123456789012:function:a", nil, refused},
+		{"kms:Decrypt", "arn:aws:kms:eu-west-1:123456789012:key/2", nil, refused},
+	}
+	for _, role := range []string{deploy, preview, account + "role/myapp-staging-eu-deploy"} {
+		calls = append(calls, call{"iam:GetRole", role, nil, allowed})
+		for _, action := range []string{
+			"iam:CreateRole", "iam:DeleteRole", "iam:UpdateRole", "iam:UpdateRoleDescription", "iam:UpdateAssumeRolePolicy",
+			"iam:PutRolePolicy", "iam:DeleteRolePolicy", "iam:AttachRolePolicy", "iam:DetachRolePolicy", "iam:TagRole", "iam:UntagRole",
+			"iam:PutRolePermissionsBoundary", "iam:DeleteRolePermissionsBoundary",
+		} {
+			calls = append(calls, call{action, role, within(boundary), denied})
+		}
+		calls = append(calls, call{"iam:PassRole", role, passed("ecs-tasks.amazonaws.com"), denied})
+	}
+	document, err := identity.DeployPolicy(args)
+	hold(t, document, err, calls)
+	// Nothing of this depends on what the stack owns.
+	document, err = identity.DeployPolicy(taker())
+	hold(t, document, err, calls)
+}
+
+// TestNoFamilyOfWrites holds that a wildcard among allowed actions stands for looking alone: a family grows as AWS does.
+func TestNoFamilyOfWrites(t *testing.T) {
+	looks := regexp.MustCompile(`^[a-z0-9]+:(Describe|Get|List)[A-Za-z]*\*$`)
+	for name, document := range both {
+		for _, s := range parse(t, document, args) {
+			for _, action := range s.Action {
+				if s.Effect == policy.Allow && strings.Contains(action, "*") && !looks.MatchString(action) {
+					t.Errorf("%s, %s: %s is a family that does more than look", name, s.Sid, action)
+				}
+			}
+		}
+	}
+}
+
+func parse(t *testing.T, document func(identity.Args) (string, error), as identity.Args) []policy.Statement {
+	t.Helper()
+	text, err := document(as)
+	if err != nil {
 		t.Fatal(err)
 	}
-	return parsed.Statement
-}
-
-// TestTrust plays tokens of GitHub's against the trust policy: only jobs of the repository in the environment get in.
-func TestTrust(t *testing.T) {
-	classic := identity.Repository{Owner: "me", Name: "app", Environment: "staging"}
-	both := classic
-	both.OwnerID, both.ID = "11", "22"
-	for _, c := range []struct {
-		name       string
-		repository identity.Repository
-		aud, sub   string
-		want       bool
-	}{
-		{"the classic subject", classic, "sts.amazonaws.com", "repo:me/app:environment:staging", true},
-		{"the immutable subject", both, "sts.amazonaws.com", "repo:me@11/app@22:environment:staging", true},
-		{"the classic subject where the ids are known", both, "sts.amazonaws.com", "repo:me/app:environment:staging", true},
-		{"the immutable subject where the ids are unknown", classic, "sts.amazonaws.com", "repo:me@11/app@22:environment:staging", false},
-		{"a namesake of another id", both, "sts.amazonaws.com", "repo:me@11/app@23:environment:staging", false},
-		{"another environment", both, "sts.amazonaws.com", "repo:me/app:environment:production", false},
-		{"a branch", both, "sts.amazonaws.com", "repo:me/app:ref:refs/heads/main", false},
-		{"a pull request", both, "sts.amazonaws.com", "repo:me/app:pull_request", false},
-		{"another repository", both, "sts.amazonaws.com", "repo:me/other:environment:staging", false},
-		{"a longer name", both, "sts.amazonaws.com", "repo:me/app:environment:staging2", false},
-		{"another audience", both, "api://elsewhere", "repo:me/app:environment:staging", false},
-	} {
-		document, err := identity.Trust(provider, c.repository)
-		statements := parse(t, document, err)
-		if len(statements) != 1 || !slices.Equal(statements[0].Principal.Federated, []string{provider}) ||
-			!slices.Equal(statements[0].Action, []string{"sts:AssumeRoleWithWebIdentity"}) {
-			t.Fatalf("%s: unexpected statements: %s", c.name, document)
-		}
-		condition := statements[0].Condition
-		equals := condition["StringEquals"]
-		if len(condition) != 1 || len(equals) != 2 {
-			t.Fatalf("%s: conditions other than two equalities: %s", c.name, document)
-		}
-		if got := slices.Contains(equals[audience], c.aud) && slices.Contains(equals[subject], c.sub); got != c.want {
-			t.Errorf("%s: let in %t, want %t", c.name, got, c.want)
-		}
-		if strings.Contains(document, "*") {
-			t.Errorf("%s: the trust has a wildcard: %s", c.name, document)
-		}
+	statements, err := policytest.Parse(text)
+	if err != nil {
+		t.Fatal(err)
 	}
+	return statements
 }
 
-var args = identity.Args{
-	Prefix: "myapp-staging", Partition: "aws", Account: "123456789012", Region: "eu-west-1",
-	ImageARNs: []string{"arn:aws:ecr:eu-west-1:123456789012:repository/myapp/backend"},
-	Roots:     identity.Roots{Cluster: "myapp-staging", Database: "myapp-staging", LoadBalancer: "myapp-staging", Logs: "/slipway/myapp-staging"},
-}
-
-// TestNoWayUp holds that the deploy role cannot widen itself: it makes and changes roles within the boundary only, and
-// changes neither the boundary nor itself.
-func TestNoWayUp(t *testing.T) {
-	const boundary = "arn:aws:iam::123456789012:policy/myapp-staging-boundary"
-	document, err := identity.DeployPolicy(args)
-	denied := map[string][]string{}
-	for _, s := range parse(t, document, err) {
-		for _, action := range s.Action {
-			if s.Effect == policy.Deny {
-				denied[action] = append(denied[action], s.Resource...)
-				continue
-			}
-			service, name, _ := strings.Cut(action, ":")
-			if service == "*" || service == "iam" && strings.Contains(name, "*") {
-				t.Errorf("%s is too wide", action)
-			}
-			switch action {
-			case "iam:CreateRole", "iam:PutRolePolicy", "iam:DeleteRolePolicy", "iam:AttachRolePolicy":
-				if !slices.Equal(s.Condition["StringEquals"]["iam:PermissionsBoundary"], []string{boundary}) {
-					t.Errorf("%s is allowed without the boundary", action)
-				}
-			case "iam:PassRole":
-				if !slices.Equal(s.Condition["StringEquals"]["iam:PassedToService"], []string{"ecs-tasks.amazonaws.com"}) {
-					t.Errorf("%s is allowed to other services than ECS", action)
-				}
-			}
-		}
-	}
-	for action, resource := range map[string]string{
-		"iam:PutRolePolicy":                 "arn:aws:iam::123456789012:role/myapp-staging-deploy",
-		"iam:UpdateAssumeRolePolicy":        "arn:aws:iam::123456789012:role/myapp-staging-deploy",
-		"iam:PassRole":                      "arn:aws:iam::123456789012:role/myapp-staging-deploy",
-		"iam:UpdateRole":                    "arn:aws:iam::123456789012:role/myapp-staging-deploy",
-		"iam:DeleteRole":                    "arn:aws:iam::123456789012:role/myapp-staging-deploy",
-		"iam:DeleteRolePermissionsBoundary": "*",
-		"iam:PutRolePermissionsBoundary":    "*",
-		"iam:CreatePolicyVersion":           boundary,
-		"iam:SetDefaultPolicyVersion":       boundary,
-		"iam:DeletePolicy":                  boundary,
-	} {
-		if !slices.Contains(denied[action], resource) {
-			t.Errorf("%s on %s is not denied", action, resource)
-		}
-	}
-}
-
-// TestOwnersOnly holds that only the deploy role of the owning stack may make, change or delete what an account has once.
+// TestOwnersOnly holds that only the deploy role of the owning stack may make, change or delete the repositories, and that
+// nobody may change the provider.
 func TestOwnersOnly(t *testing.T) {
-	owners := []string{"ecr:*", "iam:CreateOpenIDConnectProvider", "iam:DeleteOpenIDConnectProvider"}
-	for _, owns := range []bool{true, false} {
-		as := args
-		as.OwnsProvider, as.OwnsRepositories = owns, owns
-		document, err := identity.DeployPolicy(as)
-		var allowed []string
-		for _, s := range parse(t, document, err) {
-			if s.Effect == policy.Allow {
-				allowed = append(allowed, s.Action...)
+	repository := args.ImageARNs[0]
+	for _, c := range []struct {
+		args identity.Args
+		want string
+	}{{args, allowed}, {taker(), refused}} {
+		document, err := identity.DeployPolicy(c.args)
+		hold(t, document, err, []call{
+			{"ecr:CreateRepository", repository, nil, c.want},
+			{"ecr:DeleteRepository", repository, nil, c.want},
+			{"ecr:PutLifecyclePolicy", repository, nil, c.want},
+			{"ecr:PutImageTagMutability", repository, nil, c.want},
+			{"ecr:BatchDeleteImage", repository, nil, refused},
+			{"ecr:PutImage", repository, nil, allowed},
+			{"ecr:DescribeImages", repository, nil, allowed},
+			{"ecr:PutImage", repository + "-other", nil, refused},
+			{"iam:GetOpenIDConnectProvider", provider, nil, allowed},
+			{"iam:DeleteOpenIDConnectProvider", provider, nil, denied},
+		})
+	}
+}
+
+// TestPreview holds that the preview role looks at what a preview asks for, and can do nothing else.
+func TestPreview(t *testing.T) {
+	repository := args.ImageARNs[0]
+	calls := []call{
+		{"ec2:DescribeAvailabilityZones", "*", nil, allowed},
+		{"ec2:DescribeAvailabilityZones", "*", map[string][]string{"aws:RequestedRegion": {"us-east-1"}}, refused},
+		{"ecr:GetAuthorizationToken", "*", nil, allowed},
+		{"ecr:DescribeImages", repository, nil, allowed},
+		{"ecr:DescribeImages", repository + "-other", nil, refused},
+		{"ecr:DescribeRepositories", repository, nil, allowed},
+		{"ecr:DescribeRepositories", "*", nil, refused},
+		{"s3:ListBucket", "arn:aws:s3:::state", nil, allowed},
+		{"s3:GetObject", "arn:aws:s3:::state/.pulumi/meta.yaml", nil, allowed},
+		{"s3:GetObject", "arn:aws:s3:::state/.pulumi/stacks/slipway/staging.json", nil, allowed},
+		{"s3:GetObject", "arn:aws:s3:::state/.pulumi/stacks/slipway/production.json", nil, refused},
+		{"kms:Decrypt", key, nil, allowed},
+		{"kms:GenerateDataKey", key, nil, refused},
+		{"kms:Encrypt", key, nil, refused},
+		{"kms:Decrypt", "arn:aws:kms:eu-west-1:123456789012:key/2", nil, refused},
+
+		// Nothing is written, pushed, or pulled and run.
+		{"s3:PutObject", "arn:aws:s3:::state/.pulumi/stacks/slipway/staging.json", nil, refused},
+		{"s3:DeleteObject", "arn:aws:s3:::state/.pulumi/locks/organization/slipway/staging/1.json", nil, refused},
+		{"s3:PutObject", "arn:aws:s3:::state/.pulumi/meta.yaml", nil, refused},
+		{"ecr:PutImage", repository, nil, refused},
+		{"ecr:InitiateLayerUpload", repository, nil, refused},
+		{"ecr:BatchGetImage", repository, nil, refused},
+		{"ec2:CreateVpc", "*", nil, refused},
+		{"ecs:UpdateService", "arn:aws:ecs:eu-west-1:123456789012:service/myapp-staging/backend", nil, refused},
+		{"rds:DeleteDBInstance", "arn:aws:rds:eu-west-1:123456789012:db:myapp-staging", nil, refused},
+		{"iam:CreateRole", account + "role/myapp-staging-x", within(boundary), refused},
+
+		// No secret and no other role, whatever else is attached to it.
+		{"secretsmanager:GetSecretValue", "arn:aws:secretsmanager:eu-west-1:123456789012:secret:rds!db-1", nil, denied},
+		{"ssm:GetParameters", "arn:aws:ssm:eu-west-1:123456789012:parameter/a", nil, denied},
+		{"sts:AssumeRole", account + "role/myapp-staging-deploy", nil, denied},
+		{"iam:PassRole", account + "role/myapp-staging-backend-task", passed("ecs-tasks.amazonaws.com"), denied},
+	}
+	document, err := identity.PreviewPolicy(args)
+	hold(t, document, err, append(
+		calls,
+		call{"ecr:ListTagsForResource", repository, nil, refused},
+		call{"iam:GetOpenIDConnectProvider", provider, nil, refused},
+	))
+	document, err = identity.PreviewPolicy(taker()) // which asks whether they are there
+	hold(t, document, err, append(
+		calls,
+		call{"ecr:ListTagsForResource", repository, nil, allowed},
+		call{"iam:GetOpenIDConnectProvider", provider, nil, allowed},
+	))
+}
+
+// TestState holds that the deploy role reaches the state of its stack, and of no other in the same bucket.
+func TestState(t *testing.T) {
+	const state = "arn:aws:s3:::state/.pulumi/"
+	var calls []call
+	for _, file := range []string{ // as the CLI 3.259 names them
+		"stacks/slipway/staging.json", "stacks/slipway/staging.json.gz", "stacks/slipway/staging.json.bak", "stacks/slipway/staging.pulumi-tags",
+		"locks/organization/slipway/staging/1b4e28ba.json", "history/slipway/staging/staging-17.history.json",
+		"history/slipway/staging/staging-17.checkpoint.json", "backups/slipway/staging/staging.17.json",
+	} {
+		for _, action := range []string{"s3:GetObject", "s3:PutObject", "s3:DeleteObject"} {
+			calls = append(calls, call{action, state + file, nil, allowed})
+			other := strings.ReplaceAll(file, "staging", "production")
+			longer := strings.ReplaceAll(file, "staging", "staging2")
+			project := strings.ReplaceAll(file, "slipway", "other")
+			for _, name := range []string{other, longer, project} {
+				calls = append(calls, call{action, state + name, nil, refused})
 			}
 		}
-		for _, action := range owners {
-			if slices.Contains(allowed, action) != owns {
-				t.Errorf("a stack that owns them %t: %s is allowed %t", owns, action, !owns)
-			}
-		}
-		for _, action := range []string{"ecr:PutImage", "ecr:DescribeImages", "iam:GetOpenIDConnectProvider"} {
-			if !slices.Contains(allowed, action) && !slices.Contains(allowed, action[:4]+"*") {
-				t.Errorf("a stack that owns them %t: %s is not allowed", owns, action)
+	}
+	calls = append(calls,
+		call{"s3:ListBucket", "arn:aws:s3:::state", nil, allowed},
+		call{"s3:ListBucket", "arn:aws:s3:::other", nil, refused},
+		call{"s3:GetObject", state + "meta.yaml", nil, allowed},
+		call{"s3:PutObject", state + "meta.yaml", nil, refused},
+		call{"s3:PutObject", "arn:aws:s3:::state/.slipway/claims/slipway/staging/1-1-1.json", nil, allowed},
+		call{"s3:PutObject", "arn:aws:s3:::state/.slipway/claims/slipway/production/1-1-1.json", nil, refused},
+		call{"s3:DeleteObjectVersion", state + "stacks/slipway/staging.json", nil, refused},
+		call{"s3:PutBucketPolicy", "arn:aws:s3:::state", nil, refused},
+		call{"s3:PutBucketVersioning", "arn:aws:s3:::state", nil, refused},
+		call{"kms:Decrypt", key, nil, allowed},
+		call{"kms:GenerateDataKey", key, nil, allowed},
+		call{"kms:ScheduleKeyDeletion", key, nil, refused},
+		call{"kms:PutKeyPolicy", key, nil, refused},
+	)
+	document, err := identity.DeployPolicy(args)
+	hold(t, document, err, calls)
+
+	elsewhere := args
+	elsewhere.State = identity.State{Project: "slipway", Stack: "staging"}
+	for name, document := range both {
+		for _, s := range parse(t, document, elsewhere) {
+			for _, action := range s.Action {
+				if strings.HasPrefix(action, "s3:") || action == "kms:Decrypt" {
+					t.Errorf("%s: a state that is elsewhere gets %s", name, action)
+				}
 			}
 		}
 	}
 }
 
-// TestPolicySizes holds the documents against IAM's limits, whitespace not counted: 10,240 characters for what stands in a
-// role, 6,144 for a policy of its own.
+// TestPolicySizes holds the documents of the longest names against IAM's limits, whitespace not counted: 10,240 characters for
+// what stands in a role, 6,144 for a policy of its own.
 func TestPolicySizes(t *testing.T) {
 	longest := args
-	longest.OwnsProvider, longest.OwnsRepositories = true, true
-	deploy, err := identity.DeployPolicy(longest)
-	if err != nil {
-		t.Fatal(err)
+	longest.Prefix = strings.Repeat("p", 32) // the configuration allows no more
+	longest.Region = "ap-southeast-1"
+	longest.Roots = identity.Roots{
+		Cluster: longest.Prefix, Database: longest.Prefix, LoadBalancer: longest.Prefix, Logs: "/slipway/" + longest.Prefix,
 	}
-	boundary, err := identity.BoundaryPolicy(args)
-	if err != nil {
-		t.Fatal(err)
+	longest.State.Bucket, longest.State.Stack = strings.Repeat("b", 63), strings.Repeat("s", 29)
+	longest.State.KeyARN = "arn:aws:kms:ap-southeast-1:123456789012:key/mrk-12345678901234567890123456789012"
+	for range 5 {
+		longest.ImageARNs = append(longest.ImageARNs, "arn:aws:ecr:ap-southeast-1:123456789012:repository/"+strings.Repeat("r", 41))
 	}
-	if len(deploy) > 10240 || len(boundary) > 6144 {
-		t.Errorf("the deploy policy has %d characters of 10240, the boundary %d of 6144", len(deploy), len(boundary))
+	for name, c := range map[string]struct {
+		document func(identity.Args) (string, error)
+		limit    int
+	}{"deploy": {identity.DeployPolicy, 10240}, "preview": {identity.PreviewPolicy, 10240}, "boundary": {identity.BoundaryPolicy, 6144}} {
+		document, err := c.document(longest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("%s: %d characters", name, len(document))
+		if len(document) > c.limit {
+			t.Errorf("the %s policy has %d characters of %d", name, len(document), c.limit)
+		}
 	}
 }
 
-// TestOtherStackOutOfReach holds that what the deploy role of one stack may touch by name is nothing of another's.
+// TestOtherStackOutOfReach holds that what the deploy role of one stack may touch by name is nothing of another's, not even
+// of one whose name begins with its own.
 func TestOtherStackOutOfReach(t *testing.T) {
-	document, err := identity.DeployPolicy(args)
-	if err != nil {
-		t.Fatal(err)
-	}
 	const at = "eu-west-1:123456789012:"
-	for _, other := range []string{
-		"arn:aws:ecs:" + at + "cluster/myapp-production", "arn:aws:rds:" + at + "db:myapp-production",
-		"arn:aws:elasticloadbalancing:" + at + "loadbalancer/app/myapp-production/1",
-		"arn:aws:elasticloadbalancing:" + at + "targetgroup/myapp-production-backend-8000/1",
-		"arn:aws:iam::123456789012:role/myapp-production-deploy", "arn:aws:logs:" + at + "log-group:/slipway/myapp-production/backend",
+	var calls []call
+	for _, c := range []struct{ action, resource string }{ // of this stack
+		{"ecs:UpdateCluster", "arn:aws:ecs:" + at + "cluster/myapp-staging"},
+		{"ecs:UpdateService", "arn:aws:ecs:" + at + "service/myapp-staging/backend"},
+		{"ecs:RegisterTaskDefinition", "arn:aws:ecs:" + at + "task-definition/myapp-staging-backend:1"},
+		{"rds:ModifyDBInstance", "arn:aws:rds:" + at + "db:myapp-staging"},
+		{"rds:ModifyDBParameterGroup", "arn:aws:rds:" + at + "pg:myapp-staging-postgres17"},
+		{"rds:ModifyDBSubnetGroup", "arn:aws:rds:" + at + "subgrp:myapp-staging"},
+		{"elasticloadbalancing:SetSubnets", "arn:aws:elasticloadbalancing:" + at + "loadbalancer/app/myapp-staging/1"},
+		{"elasticloadbalancing:ModifyRule", "arn:aws:elasticloadbalancing:" + at + "listener-rule/app/myapp-staging/1/2/3"},
+		{"elasticloadbalancing:ModifyTargetGroup", "arn:aws:elasticloadbalancing:" + at + "targetgroup/myapp-staging-backend-8000/1"},
+		{"logs:DeleteLogGroup", "arn:aws:logs:" + at + "log-group:/slipway/myapp-staging/backend"},
+		{"logs:GetLogEvents", "arn:aws:logs:" + at + "log-group:/slipway/myapp-staging/backend:log-stream:backend/backend/1"},
 	} {
-		for _, s := range parse(t, document, nil) {
-			for _, pattern := range s.Resource {
-				prefix, wild := strings.CutSuffix(pattern, "*")
-				if pattern != "*" && (pattern == other || wild && strings.HasPrefix(other, prefix)) {
-					t.Errorf("%s: %s reaches %s", s.Sid, pattern, other)
-				}
-			}
+		calls = append(calls, call{c.action, c.resource, nil, allowed})
+		for _, other := range []string{"myapp-production", "myapp-staging2"} {
+			calls = append(calls, call{c.action, strings.ReplaceAll(c.resource, "myapp-staging", other), nil, refused})
 		}
 	}
-	// What has no names beforehand is limited by its kind: networks, task definitions, and looking.
-	harmless := regexp.MustCompile(`^(ec2:.*|ecs:(Register|Deregister)TaskDefinition|ecr:GetAuthorizationToken|[a-z]+:(Describe|List|Get)\w*\*?)$`)
-	for _, s := range parse(t, document, nil) {
+	document, err := identity.DeployPolicy(args)
+	hold(t, document, err, calls)
+
+	// What has no names beforehand is limited by its kind: networks, task definitions that go, and looking.
+	harmless := regexp.MustCompile(`^(ec2:.*|ecs:DeregisterTaskDefinition|ecr:GetAuthorizationToken|[a-z]+:(Describe|List)\w*\*?)$`)
+	for _, s := range parse(t, identity.DeployPolicy, args) {
 		for _, action := range s.Action {
 			if s.Effect == policy.Allow && slices.Contains(s.Resource, "*") && !harmless.MatchString(action) {
 				t.Errorf("%s: %s reaches everything", s.Sid, action)
@@ -201,19 +380,21 @@ func TestOtherStackOutOfReach(t *testing.T) {
 	}
 }
 
-// TestBoundaryKeepsToItsDatabase holds that no role within the boundary reads the password of another stack's database,
-// which lies under a name that only RDS knows.
-func TestBoundaryKeepsToItsDatabase(t *testing.T) {
+// TestBoundary holds the most that a role of the tasks can do, and that it does not reach the password of another stack's
+// database, which lies under a name that only RDS knows.
+func TestBoundary(t *testing.T) {
+	const secret, tag = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:rds!db-1", "aws:ResourceTag/aws:rds:primaryDBInstanceArn"
 	document, err := identity.BoundaryPolicy(args)
-	for _, s := range parse(t, document, err) {
-		if !slices.Contains(s.Action, "secretsmanager:GetSecretValue") {
-			continue
-		}
-		tag := s.Condition["StringEquals"]["aws:ResourceTag/aws:rds:primaryDBInstanceArn"]
-		if !slices.Equal(tag, []string{"arn:aws:rds:eu-west-1:123456789012:db:myapp-staging"}) {
-			t.Errorf("it may read secrets of %v", tag)
-		}
-		return
-	}
-	t.Error("it may read no secret")
+	hold(t, document, err, []call{
+		{"secretsmanager:GetSecretValue", secret, map[string][]string{tag: {"arn:aws:rds:eu-west-1:123456789012:db:myapp-staging"}}, allowed},
+		{"secretsmanager:GetSecretValue", secret, map[string][]string{tag: {"arn:aws:rds:eu-west-1:123456789012:db:myapp-production"}}, refused},
+		{"secretsmanager:GetSecretValue", secret, nil, refused},
+		{"ecr:BatchGetImage", args.ImageARNs[0], nil, allowed},
+		{"ecr:PutImage", args.ImageARNs[0], nil, refused},
+		{"logs:PutLogEvents", "arn:aws:logs:eu-west-1:123456789012:log-group:/slipway/myapp-staging/backend:log-stream:1", nil, allowed},
+		{"logs:PutLogEvents", "arn:aws:logs:eu-west-1:123456789012:log-group:/slipway/myapp-production/backend:log-stream:1", nil, refused},
+		{"iam:PassRole", account + "role/myapp-staging-backend-task", nil, refused},
+		{"sts:AssumeRole", account + "role/myapp-staging-deploy", nil, refused},
+		{"ec2:DescribeVpcs", "*", nil, refused},
+	})
 }

@@ -12,11 +12,17 @@ const (
 	Region  = "us-east-1"
 )
 
+// Housekeeping is the access key of this machine's own calls, so that the record of calls tells them from those of a run.
+const Housekeeping = "slipway-housekeeping"
+
+// RunKey is the access key of the CLI's calls in one operation: up, preview or down.
+func RunKey(operation string) string { return "slipway-" + operation }
+
 // Config is what every client is made from. The credentials are the emulator's: it checks none.
 func Config(endpoint string) aws.Config {
 	return aws.Config{
 		Region:       Region,
 		BaseEndpoint: aws.String(endpoint),
-		Credentials:  credentials.NewStaticCredentialsProvider("test", "test", ""),
+		Credentials:  credentials.NewStaticCredentialsProvider(Housekeeping, "test", ""),
 	}
 }

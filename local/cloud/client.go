@@ -24,7 +24,7 @@ func (c client) send(ctx context.Context, service, contentType, target string, b
 	}
 	request.Header.Set("Content-Type", contentType)
 	request.Header.Set("Authorization", fmt.Sprintf(
-		"AWS4-HMAC-SHA256 Credential=test/20260101/%s/%s/aws4_request, SignedHeaders=host, Signature=none", awsapi.Region, service))
+		"AWS4-HMAC-SHA256 Credential=%s/20260101/%s/%s/aws4_request, SignedHeaders=host, Signature=none", awsapi.Housekeeping, awsapi.Region, service))
 	if target != "" {
 		request.Header.Set("X-Amz-Target", target)
 	}

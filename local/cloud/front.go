@@ -14,13 +14,12 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"os"
-	"regexp"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
 	"slipway/local/awsapi"
+	"slipway/local/calls"
 	"slipway/local/faults"
 )
 
@@ -54,11 +53,11 @@ func newFront(opts frontOptions) (*front, error) {
 	if err != nil {
 		return nil, fmt.Errorf("understand moto's address: %w", err)
 	}
-	calls, err := os.OpenFile(opts.calls, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	record, err := os.OpenFile(opts.calls, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("open the record of calls: %w", err)
 	}
-	f := &front{opts: opts, calls: calls}
+	f := &front{opts: opts, calls: record}
 	f.moto = &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(target)
@@ -109,12 +108,13 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f.serveFaults(w, r)
 		return
 	}
-	c, err := identify(r)
+	made, form, err := calls.Identify(r, time.Now())
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	f.record(c)
+	f.record(made)
+	c := call{service: made.Service, operation: made.Operation, form: form}
 	r = r.WithContext(context.WithValue(r.Context(), callKey{}, c)) // for amend
 	next := func(w http.ResponseWriter, r *http.Request) { f.serve(w, r, c) }
 	if fault, ok := f.opts.faults.Meet(c.service, c.operation); ok {
@@ -138,7 +138,7 @@ func (f *front) serve(w http.ResponseWriter, r *http.Request, c call) {
 	f.moto.ServeHTTP(w, r)
 }
 
-// call is one call of AWS's API.
+// call is what the front needs to know of a call.
 type call struct {
 	service   string // as in the scope of its signature
 	operation string
@@ -146,8 +146,6 @@ type call struct {
 }
 
 type callKey struct{}
-
-var credentialScope = regexp.MustCompile(`Credential=[^/]+/[0-9]+/[^/]+/([^/]+)/`)
 
 // freeGateway takes after a NAT gateway what it held: its address, which another may have then, and its network interface.
 // moto leaves both behind, and AWS does not.
@@ -174,40 +172,11 @@ func (f *front) freeGateway(ctx context.Context, gateway string) {
 
 const ec2Version = "2016-11-15"
 
-// identify names the service and operation of a call: in the JSON protocol by a header, in the query protocol by a form
-// field, else by method and path.
-func identify(r *http.Request) (call, error) {
-	var c call
-	if match := credentialScope.FindStringSubmatch(r.Header.Get("Authorization")); match != nil {
-		c.service = match[1]
-	}
-	if _, operation, ok := strings.Cut(r.Header.Get("X-Amz-Target"), "."); ok {
-		c.operation = operation
-		return c, nil
-	}
-	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
-		body, err := io.ReadAll(r.Body)
-		if err != nil {
-			return c, fmt.Errorf("read the call: %w", err)
-		}
-		r.Body = io.NopCloser(bytes.NewReader(body))
-		if c.form, err = url.ParseQuery(string(body)); err != nil {
-			return c, fmt.Errorf("understand the call: %w", err)
-		}
-		c.operation = c.form.Get("Action")
-		return c, nil
-	}
-	c.operation = r.Method + " " + r.URL.Path
-	return c, nil
-}
-
 // record writes down a call, so that tests can hold the calls of a run against what its role may do.
-func (f *front) record(c call) {
-	line, err := json.Marshal(map[string]string{
-		"time": time.Now().UTC().Format(time.RFC3339Nano), "service": c.service, "operation": c.operation,
-	})
+func (f *front) record(c calls.Call) {
+	line, err := json.Marshal(c)
 	if err != nil {
-		return // strings always render
+		return // texts always render
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -58,6 +58,7 @@ func Read(stack string, change map[string]string) (Graph, error) {
 	}
 	err = pulumi.RunErr(infra.Deploy, pulumi.WithMocks(infratest.Project, stack, recorder), func(info *pulumi.RunInfo) {
 		info.Config = settings
+		info.DryRun = true // there is nothing to judge
 	})
 	if err := errors.Join(err, recorder.err); err != nil {
 		return nil, fmt.Errorf("read the graph of stack %s from the program: %w", stack, err)

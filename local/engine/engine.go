@@ -19,6 +19,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"slipway/local/awsapi"
 	"slipway/local/cloud"
 	"slipway/local/faults"
 	"slipway/local/tools"
@@ -59,6 +60,7 @@ func (e Engine) Up(ctx context.Context) (auto.UpResult, error) {
 	if err := session.handOver(ctx, e.Revision); err != nil {
 		return auto.UpResult{}, err
 	}
+	session.callAs("up")
 	if err := e.begin(ctx, session); err != nil {
 		return auto.UpResult{}, err
 	}
@@ -90,6 +92,7 @@ func (e Engine) Preview(ctx context.Context) (auto.PreviewResult, error) {
 	if err := session.handOver(ctx, ""); err != nil {
 		return auto.PreviewResult{}, err
 	}
+	session.callAs("preview")
 	result, err := session.stack.Preview(ctx, optpreview.ProgressStreams(e.Out), optpreview.ErrorProgressStreams(e.Out))
 	return result, brief("preview", err)
 }
@@ -105,6 +108,7 @@ func (e Engine) Down(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	session.callAs("down")
 	// The Automation API destroys without the preview that the CLI begins with, and would take down all but what is
 	// protected before it fails.
 	var preview bytes.Buffer
@@ -224,6 +228,12 @@ type session struct {
 	cloud cloud.State
 }
 
+// callAs signs the CLI's calls by the name of an operation: the record of calls then tells what it needs of AWS.
+func (s *session) callAs(operation string) {
+	s.stack.Workspace().SetEnvVar("AWS_ACCESS_KEY_ID", awsapi.RunKey(operation))
+	_ = os.Setenv("AWS_ACCESS_KEY_ID", awsapi.RunKey(operation)) // for the program, which runs in this process; a plain name and value cannot fail
+}
+
 // open makes everything ready that a run of the engine needs, and puts in order what an interrupted run left.
 func (e Engine) open(ctx context.Context) (*session, error) {
 	// The program reads the checkout by relative paths, as under the plain CLI, which starts it in its folder.
@@ -330,7 +340,7 @@ func (e Engine) stack(ctx context.Context, cli command, running cloud.State) (*s
 func awsEnvironment(endpoint string) map[string]string {
 	return map[string]string{
 		"AWS_ENDPOINT_URL":            endpoint,
-		"AWS_ACCESS_KEY_ID":           "test",
+		"AWS_ACCESS_KEY_ID":           awsapi.Housekeeping, // until callAs says otherwise
 		"AWS_SECRET_ACCESS_KEY":       "test",
 		"AWS_SESSION_TOKEN":           "",
 		"AWS_PROFILE":                 "",

@@ -1,0 +1,98 @@
+package e2e
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"slipway/local/awsapi"
+	"slipway/local/calls"
+	"slipway/local/cloud"
+	"slipway/local/policies"
+)
+
+// TestPolicies takes a stack of staging's shape through its life, and holds every call that the cloud recorded against the
+// policies of its roles, as the cloud itself has them: nothing that a deployment or a preview needs is missing, the preview
+// role allows no write, and what each role allows was used, or is explained in local/policies. The deploy role is refused what
+// would change itself, the boundary, the trust or the preview role.
+func TestPolicies(t *testing.T) {
+	c := clone(t)
+	c.adapt(t, "staging", map[string]any{
+		// The stack goes at the end, with nothing left of it.
+		"slipway:databaseProtected": false, "slipway:databaseFinalSnapshot": false, "slipway:databaseBackupDays": 0,
+		"slipway:registryForceDelete": true, "slipway:clusterRetainTaskDefinitions": false,
+	})
+	c.commit(t)
+	c.local(t, "preview", "staging")
+	c.local(t, "up", "staging")
+	if again := c.local(t, "up", "staging"); len(changes(again)) > 0 {
+		t.Errorf("the stack had not converged:\n%s", again)
+	}
+	c.local(t, "preview", "staging")
+	printed := c.local(t, "outputs", "staging")
+	for _, role := range []string{"deploy", "preview"} {
+		want := fmt.Sprintf("%[1]sRoleArn: \"arn:aws:iam::%[2]s:role/myapp-staging-%[1]s\"", role, awsapi.Account)
+		if !strings.Contains(printed, want) {
+			t.Errorf("the outputs do not say %s:\n%s", want, printed)
+		}
+	}
+	state := c.state(t)
+	documents := policies.Documents{Deploy: rolePolicy(t, state, "deploy"), Preview: rolePolicy(t, state, "preview")}
+	// Down removes the record with the cloud's other files; an open file stays readable.
+	record, err := os.Open(filepath.Join(c.dir, ".slipway", "cloud", "calls.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = record.Close() }()
+	c.local(t, "down", "staging")
+	made, err := calls.Read(record)
+	if err != nil {
+		t.Fatal(err)
+	}
+	faults, err := policies.Faults(documents, made, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, fault := range faults {
+		t.Error(fault)
+	}
+	byCaller := map[string]int{}
+	for _, one := range made {
+		byCaller[one.Caller]++
+	}
+	t.Logf("%d calls: %v", len(made), byCaller)
+}
+
+// rolePolicy reads the policy of a role of GitHub's jobs from the cloud.
+func rolePolicy(t *testing.T, state cloud.State, role string) string {
+	t.Helper()
+	form := url.Values{
+		"Action": {"GetRolePolicy"}, "Version": {"2010-05-08"}, "RoleName": {"myapp-staging-" + role}, "PolicyName": {role},
+	}
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, state.Endpoint, strings.NewReader(form.Encode()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	request.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential="+awsapi.Housekeeping+
+		"/20260101/us-east-1/iam/aws4_request, SignedHeaders=host, Signature=none")
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	answer, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	document, err := policies.Document(answer)
+	if err != nil {
+		t.Fatalf("%s: %v", response.Status, err)
+	}
+	return document
+}

@@ -1,0 +1,274 @@
+// Package policies holds the calls of a run against the policies of the roles that a real run would have: what is missing,
+// what is too much, and what nobody uses.
+package policies
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"slipway/infra/policy"
+	"slipway/infra/policy/policytest"
+	"slipway/local/awsapi"
+	"slipway/local/calls"
+)
+
+// Documents are the policies of the roles of GitHub's jobs.
+type Documents struct{ Deploy, Preview string }
+
+// Faults holds a record of up, down and previews of one stack against both policies, and lists all that is wrong: calls that
+// would be refused, actions that nobody needs, what a preview could write, and exceptions that nothing makes use of any more.
+// inBucket says whether the policies are of a stack whose state is in a bucket.
+func Faults(documents Documents, record []calls.Call, inBucket bool) ([]string, error) {
+	needs, err := Needs(record)
+	if err != nil {
+		return nil, err
+	}
+	deploys, previews := Of(needs, awsapi.RunKey("up"), awsapi.RunKey("down")), Of(needs, awsapi.RunKey("preview"))
+	var faults []string
+	for _, operation := range []string{"preview", "up", "down"} { // of nothing, nothing is wrong
+		if len(Of(needs, awsapi.RunKey(operation))) == 0 {
+			faults = append(faults, "the record holds no call of "+operation)
+		}
+	}
+	for _, n := range needs { // a call that nobody is known to make would be held against no policy
+		known := []string{awsapi.Housekeeping, awsapi.RunKey("preview"), awsapi.RunKey("up"), awsapi.RunKey("down")}
+		if !slices.Contains(known, n.Caller) {
+			faults = append(faults, fmt.Sprintf("nobody is known by the access key %q, which needs %s", n.Caller, n))
+		}
+	}
+	deployUnused, previewUnused := deployUnused, previewUnused
+	if inBucket {
+		deployUnused, previewUnused = slices.Concat(deployUnused, deployState), slices.Concat(previewUnused, previewState)
+	}
+	var failed error
+	note := func(what string) func(found []string, stale []Exception, err error) {
+		return func(found []string, stale []Exception, err error) {
+			for _, one := range found {
+				faults = append(faults, what+" "+one)
+			}
+			for _, one := range stale {
+				faults = append(faults, fmt.Sprintf("%s: the exception %+v is not needed any more", what, one))
+			}
+			failed = errors.Join(failed, err)
+		}
+	}
+	note("the deploy role needs and lacks")(Missing(documents.Deploy, deploys, persons))
+	note("the preview role needs and lacks")(Missing(documents.Preview, previews, nil))
+	note("the deploy role has no use for")(Unused(documents.Deploy, deploys, deployUnused))
+	note("the preview role has no use for")(Unused(documents.Preview, previews, previewUnused))
+	note("the preview role may change something by")(Writes(documents.Preview, previewWrites(inBucket)))
+	return faults, failed
+}
+
+// Need is a permission that a call takes on AWS.
+type Need struct {
+	policytest.Request
+	Caller string // access key of the call
+	For    string // SERVICE:OPERATION of the call
+}
+
+// String is for messages of tests.
+func (n Need) String() string {
+	return fmt.Sprintf("%s on %s, for %s of %s", n.Action, n.Resource, n.For, n.Caller)
+}
+
+// Needs lists what the calls of a whole record take, each permission once for each caller. Its error names a call of which it
+// does not know what it takes.
+func Needs(record []calls.Call) ([]Need, error) {
+	var all []Need
+	seen := map[string]bool{}
+	boundaries := map[string][]string{} // of roles, by ARN
+	for _, c := range record {
+		if strings.Contains(c.Operation, " ") {
+			return nil, fmt.Errorf("%s of service %q is no operation: say in local/policies which action it takes", c.Operation, c.Service)
+		}
+		if c.Boundary != "" {
+			for _, role := range c.Resources {
+				boundaries[role] = []string{c.Boundary}
+			}
+		}
+		for _, request := range requests(c) {
+			request.Context = map[string][]string{
+				"aws:RequestedRegion": {awsapi.Region}, "iam:PermissionsBoundary": boundaries[request.Resource],
+				"iam:PassedToService": {"ecs-tasks.amazonaws.com"}, // task definitions are all that roles are passed with
+			}
+			need := Need{Request: request, Caller: c.Caller, For: c.Service + ":" + c.Operation}
+			if key := fmt.Sprint(need); !seen[key] {
+				seen[key] = true
+				all = append(all, need)
+			}
+		}
+	}
+	return all, nil
+}
+
+// requests are the permissions that one call takes, by the Service Authorization Reference.
+func requests(c calls.Call) []policytest.Request {
+	action := c.Service + ":" + c.Operation
+	if slices.Contains(free, action) {
+		return nil
+	}
+	resources := c.Resources
+	if len(resources) == 0 || policytest.Covers(withoutResource, action) {
+		resources = []string{"*"}
+	}
+	var all []policytest.Request
+	for _, resource := range resources {
+		all = append(all, policytest.Request{Action: action, Resource: resource})
+		if c.Tagged {
+			all = append(all, policytest.Request{Action: tagging(c.Service, resource), Resource: resource})
+		}
+	}
+	for _, role := range c.Passed {
+		all = append(all, policytest.Request{Action: "iam:PassRole", Resource: role})
+	}
+	return append(all, besides[action]...)
+}
+
+// tagging is the action that a creation with tags takes beside its own.
+func tagging(service, resource string) string {
+	switch service {
+	case "ec2":
+		return "ec2:CreateTags"
+	case "elasticloadbalancing":
+		return "elasticloadbalancing:AddTags"
+	case "rds":
+		return "rds:AddTagsToResource"
+	case "iam":
+		switch {
+		case strings.Contains(resource, ":policy/"):
+			return "iam:TagPolicy"
+		case strings.Contains(resource, ":oidc-provider/"):
+			return "iam:TagOpenIDConnectProvider"
+		}
+		return "iam:TagRole"
+	}
+	return service + ":TagResource"
+}
+
+// Of returns the needs of some callers.
+func Of(needs []Need, callers ...string) []Need {
+	return slices.DeleteFunc(slices.Clone(needs), func(n Need) bool { return !slices.Contains(callers, n.Caller) })
+}
+
+// Exception is what is meant to be as it is, and why.
+type Exception struct {
+	Action   string // as a policy spells it, with * and ? for others
+	Resource string // likewise; empty for any
+	Why      string
+}
+
+func (e Exception) covers(action, resource string) bool {
+	if !policytest.Covers([]string{e.Action}, action) {
+		return false
+	}
+	pattern := "^" + strings.ReplaceAll(regexp.QuoteMeta(e.Resource), `\*`, ".*") + "$"
+	return e.Resource == "" || regexp.MustCompile(pattern).MatchString(resource)
+}
+
+// Missing lists the needs that a policy does not meet and that are no exceptions, each with what the policy says of it; and
+// the exceptions that nothing made use of.
+func Missing(document string, needs []Need, exceptions []Exception) (missing []string, stale []Exception, err error) {
+	used := make([]bool, len(exceptions))
+	for _, n := range needs {
+		verdict, err := policytest.Evaluate(document, n.Request)
+		if err != nil {
+			return nil, nil, err
+		}
+		if verdict.Allowed {
+			continue
+		}
+		excused := false
+		for i, e := range exceptions {
+			if e.covers(n.Action, n.Resource) {
+				used[i], excused = true, true
+			}
+		}
+		if !excused {
+			missing = append(missing, n.String()+": "+verdict.String())
+		}
+	}
+	return missing, unusedOf(exceptions, used), nil
+}
+
+// Unused lists the actions that a policy allows, that no need made use of and that are no exceptions; and the exceptions that
+// are not needed: the policy does not allow them, or they were used after all.
+func Unused(document string, needs []Need, exceptions []Exception) (unused []string, stale []Exception, err error) {
+	actions, err := allowed(document)
+	if err != nil {
+		return nil, nil, err
+	}
+	used := make([]bool, len(exceptions))
+	for _, action := range actions {
+		if slices.ContainsFunc(needs, func(n Need) bool { return policytest.Covers([]string{action}, n.Action) }) {
+			continue
+		}
+		excused := false
+		for i, e := range exceptions {
+			if e.Action == action {
+				used[i], excused = true, true
+			}
+		}
+		if !excused {
+			unused = append(unused, action)
+		}
+	}
+	return unused, unusedOf(exceptions, used), nil
+}
+
+// looks is how the names of actions begin that change nothing.
+var looks = regexp.MustCompile(`^[a-z0-9-]+:(BatchCheck|BatchGet|Describe|Get|List)[A-Za-z]*\*?$`)
+
+// Writes lists the actions that a policy allows and whose names do not say that they only look, but for exceptions; and the
+// exceptions that the policy does not allow.
+func Writes(document string, exceptions []Exception) (writes []string, stale []Exception, err error) {
+	actions, err := allowed(document)
+	if err != nil {
+		return nil, nil, err
+	}
+	used := make([]bool, len(exceptions))
+	for _, action := range actions {
+		if looks.MatchString(action) {
+			continue
+		}
+		excused := false
+		for i, e := range exceptions {
+			if e.Action == action {
+				used[i], excused = true, true
+			}
+		}
+		if !excused {
+			writes = append(writes, action)
+		}
+	}
+	return writes, unusedOf(exceptions, used), nil
+}
+
+// allowed lists the actions of all statements that allow, families as they are spelt.
+func allowed(document string) ([]string, error) {
+	statements, err := policytest.Parse(document)
+	if err != nil {
+		return nil, err
+	}
+	var actions []string
+	for _, s := range statements {
+		if s.Effect == policy.Allow {
+			actions = append(actions, s.Action...)
+		}
+	}
+	slices.Sort(actions)
+	return slices.Compact(actions), nil
+}
+
+func unusedOf(exceptions []Exception, used []bool) []Exception {
+	var stale []Exception
+	for i, e := range exceptions {
+		if !used[i] {
+			stale = append(stale, e)
+		}
+	}
+	return stale
+}
