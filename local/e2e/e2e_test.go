@@ -76,8 +76,9 @@ func (c checkout) refused(t *testing.T, command ...string) string {
 	cmd := exec.CommandContext(t.Context(), c.bin, command...)
 	cmd.Dir = c.dir
 	out, err := cmd.CombinedOutput()
+	_, _ = t.Output().Write(out)
 	if err == nil {
-		t.Errorf("%v was not refused:\n%s", command, out)
+		t.Fatalf("%v did not fail:\n%s", command, out)
 	}
 	return string(out)
 }

@@ -1,0 +1,169 @@
+package e2e
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
+)
+
+// failure is a commit that cannot run, and what the verdict on it must say.
+type failure struct {
+	name   string
+	file   string
+	change func(content string) string
+	fault  string // in force while the release goes out; empty for none
+	words  []string
+}
+
+var failures = []failure{
+	{
+		name: "a crash loop", file: "backend/app/asgi.py",
+		change: func(string) string { return "raise SystemExit(\"this revision does not start\")\n" },
+		words: []string{
+			"EssentialContainerExited", "container backend: exit code 1", "| this revision does not start",
+			"ECS deployment circuit breaker: tasks failed to start.", "(3 tasks failed, the threshold is 3)",
+		},
+	},
+	{
+		// The image is in the registry, as ECR's API says, so nothing is pushed; the tasks cannot pull it.
+		name: "an image that cannot be pulled", file: "Pulumi.local.yaml",
+		change: func(content string) string { return withBackend(content, "      environment: {CHANGED: \"1\"}\n") },
+		fault:  "registry",
+		words:  []string{"TaskFailedToStart", "CannotPullContainerError"},
+	},
+	{
+		name: "a health check that never passes", file: "backend/app/main.py",
+		change: func(content string) string { return strings.ReplaceAll(content, `"/api/readyz"`, `"/api/elsewhere"`) },
+		words:  []string{"failed ELB health checks", "was unhealthy: Target.ResponseCodeMismatch: Health checks failed with these codes: [404]"},
+	},
+	{
+		name: "a failing migration", file: "backend/migrations/versions/0002_broken.py",
+		change: func(string) string {
+			return "\"\"\"A migration that fails.\"\"\"\n\nfrom alembic import op\n\nrevision = \"0002\"\ndown_revision = \"0001\"\n\n\n" +
+				"def upgrade() -> None:\n    \"\"\"Touch what is not there.\"\"\"\n    op.execute(\"ALTER TABLE nowhere ADD COLUMN x integer\")\n"
+		},
+		words: []string{"container migrate: exit code 1", `relation "nowhere" does not exist`},
+	},
+}
+
+// withBackend adds lines to the backend's overrides in Pulumi.local.yaml.
+func withBackend(content, lines string) string {
+	return strings.Replace(content, "    backend:\n", "    backend:\n"+lines, 1)
+}
+
+// TestVerdict releases what cannot run, again and again: each `up` must fail within minutes, in words that say why, with the
+// release before still serving and the frontend untouched, though each commit changes it, too. Then the way back: by name, with
+// no build, to the very image that ran.
+func TestVerdict(t *testing.T) {
+	c := clone(t)
+	// The sample's minute of grace would make a failing health check take minutes. There is nothing else to wait for.
+	c.change(t, "Pulumi.local.yaml", withBackend(c.read(t, "Pulumi.local.yaml"), "      healthGraceSeconds: 10\n"))
+
+	// The very first release of a stack can fail as well, and there is nothing to go back to.
+	start := c.read(t, "backend/app/asgi.py")
+	c.change(t, "backend/app/asgi.py", failures[0].change(""))
+	log := c.refused(t, "up")
+	c.says(t, log, append(failures[0].words,
+		"services.backend: myapp-local-backend:1 does not start, and there is no earlier deployment to go back to")...)
+	if strings.Contains(log, "aws:ecs:Service frontend") {
+		t.Errorf("the frontend was touched:\n%s", log)
+	}
+	c.says(t, c.refused(t, "restore"), "no release of local has run well yet")
+
+	good := c.change(t, "backend/app/asgi.py", start)
+	c.local(t, "up")
+	ran := c.outputs(t, "local")
+	c.await(t, ran.URL+"/api/readyz", 200)
+	for _, f := range failures {
+		t.Run(f.name, func(t *testing.T) { c.judge(t, f, good, ran) })
+	}
+
+	// A commit that runs well, and back.
+	next := c.change(t, "backend/app/__init__.py", "\"\"\"Another revision.\"\"\"\n")
+	c.local(t, "up")
+	c.mustRun(t, ran.URL, next)
+	back := c.local(t, "rollback", good)
+	if strings.Contains(back, "building") || strings.Contains(back, "pushing") {
+		t.Errorf("the way back built something:\n%s", back)
+	}
+	c.mustRun(t, ran.URL, good)
+	if after := c.outputs(t, "local"); after.Revision != good || after.Images["backend"] != ran.Images["backend"] || after.Images["frontend"] != ran.Images["frontend"] {
+		t.Errorf("after the way back %s runs %v, want %s %v", after.Revision, after.Images, good, ran.Images)
+	}
+	if status := run(t, c.dir, "git", "status", "--porcelain"); status != "" {
+		t.Errorf("the way back changed the checkout: %s", status)
+	}
+	listed := c.local(t, "releases")
+	for _, release := range []string{good, next} {
+		if !strings.Contains(listed, release) {
+			t.Errorf("%s is not listed:\n%s", release, listed)
+		}
+	}
+	if lines := strings.Count(listed, " local "); lines != 2 {
+		t.Errorf("%d releases are listed, want the two that ran well:\n%s", lines, listed)
+	}
+	never := strings.Repeat("0", 40)
+	c.says(t, c.refused(t, "rollback", never), "release "+never+" has not run well in local", "make up STACK=local")
+	c.says(t, c.refused(t, "rollback", "main"), `"main" is not a commit`, "make releases STACK=local")
+	c.local(t, "down")
+}
+
+// judge releases what cannot run, and holds what must be true after it.
+func (c checkout) judge(t *testing.T, f failure, good string, ran outputs) {
+	t.Helper()
+	content, _ := os.ReadFile(filepath.Join(c.dir, f.file)) // a new file has none yet
+	before := c.services(t)
+	c.write(t, f.file, f.change(string(content)))
+	c.write(t, "frontend/public.txt", f.name)
+	run(t, c.dir, "git", "add", "--all")
+	c.commit(t)
+	if f.fault != "" {
+		c.local(t, "fault", f.fault)
+	}
+	start := time.Now()
+	log := c.refused(t, "up")
+	t.Logf("the verdict took %s", time.Since(start).Round(time.Second))
+	if f.fault != "" {
+		c.local(t, "fault", "clear")
+	}
+	c.says(t, log, append(f.words, "services.backend: myapp-local-backend:", "was asked for, and ECS went back to")...)
+	if strings.Contains(log, "aws:ecs:TaskDefinition frontend") || strings.Contains(log, "aws:ecs:Service frontend") {
+		t.Errorf("the frontend was touched:\n%s", log)
+	}
+	c.settle(t, ecstypes.DeploymentRolloutStateCompleted)
+	c.mustRun(t, ran.URL, good)
+	for i, service := range c.services(t) {
+		if is, was := aws.ToString(service.TaskDefinition), aws.ToString(before[i].TaskDefinition); is != was {
+			t.Errorf("%s runs %s, want %s as before", aws.ToString(service.ServiceName), is, was)
+		}
+	}
+	if now := c.outputs(t, "local").Revision; now != good {
+		t.Errorf("the outputs say that %s runs, want %s", now, good)
+	}
+	run(t, c.dir, "git", "revert", "--no-edit", "HEAD")
+	// What the workflow does after a bad verdict: it makes the state whole, too.
+	c.local(t, "restore")
+	c.mustRun(t, ran.URL, good)
+}
+
+func (c checkout) write(t *testing.T, name, content string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(c.dir, name), []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// says holds that a text has all the words.
+func (c checkout) says(t *testing.T, text string, words ...string) {
+	t.Helper()
+	for _, want := range words {
+		if !strings.Contains(text, want) {
+			t.Errorf("it does not say %q:\n%s", want, text)
+		}
+	}
+}
