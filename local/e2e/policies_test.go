@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -9,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"slipway/local/awsapi"
 	"slipway/local/calls"
@@ -66,6 +68,28 @@ func TestPolicies(t *testing.T) {
 		byCaller[one.Caller]++
 	}
 	t.Logf("%d calls: %v", len(made), byCaller)
+	keepCalls(t, made)
+}
+
+// keepCalls writes the different calls into the test's output folder, in the form of local/policies/testdata, which is a copy.
+func keepCalls(t *testing.T, made []calls.Call) {
+	t.Helper()
+	var text strings.Builder
+	seen := map[string]bool{}
+	for _, one := range made {
+		one.Time = time.Time{}
+		line, err := json.Marshal(one)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if one.Caller != awsapi.Housekeeping && !seen[string(line)] {
+			seen[string(line)] = true
+			text.Write(append(line, '\n'))
+		}
+	}
+	if err := os.WriteFile(filepath.Join(t.ArtifactDir(), "calls.jsonl"), []byte(text.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // rolePolicy reads the policy of a role of GitHub's jobs from the cloud.
