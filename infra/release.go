@@ -92,10 +92,15 @@ func (r *release) await(name string, cluster *workload.Cluster, service *workloa
 			if r.ctx.DryRun() {
 				return nil, nil
 			}
-			return nil, r.court.judge.Await(ctx, verdict.Service{
+			err := r.court.judge.Await(ctx, verdict.Service{
 				Name: name, Cluster: all[0].(string), TaskDefinition: all[1].(string), TargetGroup: all[2].(string), LogGroup: all[3].(string),
 				Patience: time.Duration(r.cfg.Cluster.DeployMinutes) * time.Minute,
 			})
+			if err != nil {
+				err = fmt.Errorf("%w\n  what now: mend the cause and release again; until then `make restore STACK=%s` puts all services on the "+
+					"release that ran well before; docs/runbook.md has more", err, r.ctx.Stack())
+			}
+			return nil, err
 		}).(pulumi.ResourceArrayOutput)
 }
 

@@ -24,7 +24,9 @@ type bench struct {
 	marks  []string
 }
 
-func (b *bench) open(*pulumi.Context, location, string) (court, error) { return court{judge: b, ledger: b}, nil }
+func (b *bench) open(*pulumi.Context, location, string) (court, error) {
+	return court{judge: b, ledger: b}, nil
+}
 
 // Await implements court's judge.
 func (b *bench) Await(_ context.Context, service verdict.Service) error {

@@ -17,12 +17,13 @@ import (
 )
 
 const (
-	shownTasks = 3   // of those that stopped, the last ones
-	shownLines = 20  // of a container's log, the last ones
-	lineLength = 500 // bytes of a line of a log, of which the rest is left out
+	shownTasks  = 3   // of those that stopped, the last ones
+	shownEvents = 5   // of those that complain, the last ones
+	shownLines  = 20  // of a container's log, the last ones
+	lineLength  = 500 // bytes of a line of a log, of which the rest is left out
 )
 
-// deployment says what ECS tells of the deployment that failed.
+// deployment says what ECS tells of the deployment that failed, and of targets since the hearing began.
 func (c *hearing) deployment(ctx context.Context) ([]string, error) {
 	found, err := c.ecs.DescribeServices(ctx, &ecs.DescribeServicesInput{
 		Cluster: &c.service.Cluster, Services: []string{c.service.Name},
@@ -35,6 +36,7 @@ func (c *hearing) deployment(ctx context.Context) ([]string, error) {
 		if _, asked := deployments(service, c.service.TaskDefinition); asked != nil && aws.ToString(asked.RolloutStateReason) != "" {
 			lines = append(lines, fmt.Sprintf("deployment %s: %s", aws.ToString(asked.Id), aws.ToString(asked.RolloutStateReason)))
 		}
+		lines = append(lines, c.complaints(service.Events)...)
 	}
 	// The deployment that was taken back is gone from the service soon; its record stays.
 	listed, err := c.ecs.ListServiceDeployments(ctx, &ecs.ListServiceDeploymentsInput{
@@ -63,6 +65,24 @@ func (c *hearing) deployment(ctx context.Context) ([]string, error) {
 		lines = append(lines, line)
 	}
 	return lines, nil
+}
+
+// complaining are parts of the events in which ECS says what it cannot do, or which target is unhealthy and how.
+var complaining = []string{"is unhealthy in", "unable to", "was unable"}
+
+// complaints are the events of that kind since the hearing began, each once, the newest first.
+func (c *hearing) complaints(events []ecstypes.ServiceEvent) []string {
+	var lines []string
+	for _, event := range events {
+		message := aws.ToString(event.Message)
+		if aws.ToTime(event.CreatedAt).Before(c.began) || !slices.ContainsFunc(complaining, func(part string) bool { return strings.Contains(message, part) }) {
+			continue
+		}
+		if line := "event: " + message; !slices.Contains(lines, line) {
+			lines = append(lines, line)
+		}
+	}
+	return lines[:min(len(lines), shownEvents)]
 }
 
 // tasks says why the last tasks of the release stopped, and what the containers that failed had to say.

@@ -62,7 +62,7 @@ func New(config aws.Config) *Judge {
 // the latest when patience ends; any other error is AWS's, which could not be asked.
 func (j *Judge) Await(ctx context.Context, service Service) error {
 	start := time.Now()
-	c := &hearing{Judge: j, service: service, sick: map[string]string{}, believed: start.Add(propagation)}
+	c := &hearing{Judge: j, service: service, sick: map[string]string{}, began: start.Add(-recently), believed: start.Add(propagation)}
 	deadline := start.Add(service.Patience)
 	for {
 		state, err := c.look(ctx)
@@ -88,10 +88,14 @@ func (j *Judge) Await(ctx context.Context, service Service) error {
 // propagation is how long ECS may go on showing what it knew before it was asked for something else.
 const propagation = 20 * time.Second
 
+// recently is how long before the hearing ECS may have been asked, clocks that differ included.
+const recently = 30 * time.Second
+
 // hearing is what is known of one release.
 type hearing struct {
 	*Judge
 	service  Service
+	began    time.Time         // from when on events are of this release
 	believed time.Time         // from when on ECS is believed that it runs something else; at once after it has shown what was asked for
 	sick     map[string]string // targets that were unhealthy when last seen, and how
 }

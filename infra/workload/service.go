@@ -206,7 +206,7 @@ func (b *serviceBuilder) service(definition *ecs.TaskDefinition, group pulumi.St
 		},
 		// Not the provider's wait: it takes a release that ECS took back for a success, and one that cannot start at all keeps it
 		// until its time is up. Package verdict waits.
-		WaitForSteadyState: pulumi.Bool(false),
+		WaitForSteadyState:            pulumi.Bool(false),
 		HealthCheckGracePeriodSeconds: pulumi.Int(row.HealthGraceSeconds),
 		EnableExecuteCommand:          pulumi.Bool(row.Exec),
 		// The provider's default is to leave tasks where a lost zone has pushed them.

@@ -112,6 +112,7 @@ func (s *service) examine(d *deployment, m *member) {
 	case m.everWell:
 		m.sick = true
 	default:
+		s.tellUnhealthy(d, m)
 		s.tell("(task %s) failed %s.", m.id, reason)
 		s.stopTask(m, "Task failed "+reason)
 		s.fail(d, m)
@@ -137,6 +138,18 @@ func (s *service) complaint(d *deployment, m *member) string {
 		}
 	}
 	return ""
+}
+
+// tellUnhealthy says which of the load balancer's checks a task fails, and how, in ECS's words.
+func (s *service) tellUnhealthy(d *deployment, m *member) {
+	for _, group := range d.config.LoadBalancers {
+		for _, target := range s.scheduler.targets.Health(aws.ToString(group.TargetGroupArn)) {
+			if aws.ToString(target.Target.Id) == m.task.IP() && target.TargetHealth.State == elbtypes.TargetHealthStateEnumUnhealthy {
+				s.tell("(port %d) is unhealthy in (target-group %s) due to (reason %s).", aws.ToInt32(target.Target.Port),
+					aws.ToString(group.TargetGroupArn), aws.ToString(target.TargetHealth.Description))
+			}
+		}
+	}
 }
 
 func (s *service) stopTask(m *member, reason string) {
