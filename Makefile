@@ -1,10 +1,10 @@
 # Slipway's commands. STACK=local, the default, is the embedded cloud on this machine; any other stack is AWS, by the
 # plain pulumi CLI.
 STACK ?= local
-export STACK
+export STACK REVISION RESULT
 # make expands what the environment and the command line bring along, and would run a $(shell ...) in it.
-ifneq (,$(findstring $$,$(value STACK)$(value REVISION)$(value RESULT)))
-$(error STACK, REVISION and RESULT hold no dollar signs)
+ifneq (,$(findstring $$,$(value STACK)$(value REVISION)$(value RESULT)$(value BOOTSTRAP)))
+$(error STACK, REVISION, RESULT and BOOTSTRAP hold no dollar signs)
 endif
 export SLIPWAY_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/slipway
 
@@ -13,23 +13,33 @@ OPS := go run ./ops/cmd/slipway
 GO_TEST := go test -race
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview down outputs stop fault chaos bench build test test-infra test-local test-backend test-frontend test-embedded lint lint-workflows restore rollback releases review summary notify drift unlock comment forked fmt golden clean
+.PHONY: help up preview down outputs stop fault chaos bench build test test-infra test-local test-backend test-frontend test-embedded lint lint-workflows restore rollback releases review cost bootstrap summary notify drift unlock comment forked fmt golden clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-up: ## converge STACK (default: local, with no AWS account) and print its outputs
+up: ## converge STACK (default: local, with no AWS account), judge its release, and print its outputs
 preview: ## say what `up` would change in STACK
 down: ## destroy STACK; locally, ask the API what is left and stop the embedded cloud
 outputs: ## print the outputs of STACK again
+rollback: ## run REVISION again in STACK, a release that ran well, with no build
+restore: ## run the release again in STACK that ran well last
+releases: ## list what STACK can go back to
 
+# Values come through the environment: one that is written into a recipe can be a command.
 ifeq ($(STACK),local)
-up preview down outputs: $(LOCAL)
+up preview down outputs restore releases: $(LOCAL)
 	@$(LOCAL) $@
+rollback: $(LOCAL)
+	@$(LOCAL) rollback "$$REVISION"
+# The commands below then ask the embedded cloud's engine.
+export SLIPWAY_PULUMI := $(LOCAL) pulumi
+summary notify drift cost: $(LOCAL)
 else
-up preview: ; pulumi $@ --stack $(STACK)
-down: ; pulumi destroy --stack $(STACK)
-outputs: ; pulumi stack output --stack $(STACK) --json
+up restore rollback releases: ; @$(OPS) $@ --stack "$$STACK"
+preview: ; pulumi preview --stack "$$STACK"
+down: ; pulumi destroy --stack "$$STACK"
+outputs: ; pulumi stack output --stack "$$STACK" --json
 endif
 
 stop: $(LOCAL) ## stop the embedded cloud as it is; the next `up` begins with an empty one
@@ -38,14 +48,14 @@ stop: $(LOCAL) ## stop the embedded cloud as it is; the next `up` begins with an
 fault: $(LOCAL) ## list the faults in force; FAULT="..." puts one in force, such as "throttle service=ecs times=3"; FAULT=clear ends all
 	@$(LOCAL) fault $(FAULT)
 
-restore: ## put STACK back to the last revision that ran well, with no build
-rollback: ## put STACK back to REVISION, with no build
-releases: ## list what STACK can go back to
 review: ## print for a pull request what matters in a preview of STACK, in Markdown
-
-# All that follows reads its values from the environment: one that is written into a recipe can be a command.
-restore rollback releases review:
 	@$(OPS) $@ --stack "$$STACK"
+
+cost: ## print what STACK costs a month, by the price table in the repository
+	@$(OPS) $@ --stack "$$STACK"
+
+bootstrap: ## prepare an AWS account for STACK (BOOTSTRAP="--dry-run" only says how), and print what to do next
+	@$(OPS) $@ --stack "$$STACK" $(BOOTSTRAP)
 
 summary: ## print a Markdown summary of STACK's last run, on the page of the job as well: URL, revision, digests, durations
 	@$(OPS) $@ --stack "$$STACK"

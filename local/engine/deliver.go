@@ -10,6 +10,22 @@ import (
 	"slipway/ops/deliver"
 )
 
+// Pulumi runs a command of the CLI on the stack in the embedded cloud, for whoever asks about its state. Its program cannot be run
+// this way.
+func (e Engine) Pulumi(ctx context.Context, args []string, out, problems io.Writer) error {
+	session, err := e.open(ctx)
+	if err != nil {
+		return err
+	}
+	workspace := session.stack.Workspace()
+	environment := []string{"PULUMI_HOME=" + workspace.PulumiHome()}
+	for name, value := range workspace.GetEnvVars() {
+		environment = append(environment, name+"="+value)
+	}
+	_, _, _, err = workspace.PulumiCommand().Run(ctx, workspace.WorkDir(), nil, []io.Writer{out}, []io.Writer{problems}, environment, args...)
+	return err
+}
+
 // Deliverer is an Engine as the commands on releases see a stack.
 type Deliverer struct{ Engine Engine }
 

@@ -68,6 +68,8 @@ func run(ctx context.Context, args []string) error {
 		return fault(ctx, args[1:])
 	case "chaos":
 		return soak(ctx, args[1:])
+	case "pulumi": // not for people: the CLI for the stack in the embedded cloud, which must run
+		return passOn(ctx, args[1:])
 	case "rollback":
 		if len(args) < 2 {
 			return fmt.Errorf("no release is named: local rollback REVISION [STACK]; `local releases` lists what can be gone back to\n%s", usage)
@@ -127,6 +129,19 @@ func converge(ctx context.Context, e engine.Engine, command func(context.Context
 		return err
 	}
 	return show(outputs)
+}
+
+// passOn runs a command of the Pulumi CLI, with nothing else on the standard output.
+func passOn(ctx context.Context, args []string) error {
+	e, err := newEngine(engine.DefaultStack)
+	if err != nil {
+		return err
+	}
+	if _, err := e.Endpoint(ctx); err != nil {
+		return err
+	}
+	e.Out, e.Cache.Out = os.Stderr, os.Stderr
+	return e.Pulumi(ctx, args, os.Stdout, os.Stderr)
 }
 
 // goBack runs a release again.

@@ -1,0 +1,199 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"slipway/ops/cost"
+	"slipway/ops/deliver"
+	"slipway/ops/drift"
+	"slipway/ops/enginejson"
+	"slipway/ops/locks"
+	"slipway/ops/report"
+	"slipway/ops/review"
+)
+
+// callTimeout bounds a call of GitHub, Slack or Pulumi Cloud.
+const callTimeout = 30 * time.Second
+
+func client() *http.Client { return &http.Client{Timeout: callTimeout} }
+
+// happened is what the last run of the stack did, where it was. A state that is out of reach leaves the outputs empty, which the
+// summary says: it is written when things go wrong.
+func happened(ctx context.Context, d *desk) (report.Summary, error) {
+	s := report.Summary{Stack: d.cli.Stack, Result: os.Getenv("RESULT"), Job: report.JobFromEnv(os.Getenv)}
+	if text, err := d.cli.Read(ctx, "stack", "output", "--stack", d.cli.Stack, "--json"); err != nil {
+		fmt.Fprintf(os.Stderr, "slipway: %v\n", err)
+	} else if s.Outputs, err = report.ReadOutputs(bytes.NewReader(text)); err != nil {
+		return s, err
+	}
+	var err error
+	s.Runs, err = report.ReadRuns(d.Runs)
+	return s, err
+}
+
+func summarize(ctx context.Context, d *desk) error {
+	s, err := happened(ctx, d)
+	if err != nil {
+		return err
+	}
+	text := report.Markdown(s)
+	fmt.Print(text)
+	return errors.Join(
+		report.Append(os.Getenv("GITHUB_STEP_SUMMARY"), text),
+		report.Append(os.Getenv("GITHUB_OUTPUT"), report.OutputURL(s.Outputs)),
+	)
+}
+
+// notify never fails: a release that runs is not a failure because Slack is away.
+func notify(ctx context.Context, d *desk) error {
+	webhook := os.Getenv("SLACK_WEBHOOK_URL")
+	if webhook == "" {
+		fmt.Println("slipway: SLACK_WEBHOOK_URL is not set, so nobody is told")
+		return nil
+	}
+	s, err := happened(ctx, d)
+	if err == nil {
+		err = report.Slack(ctx, client(), webhook, report.Message{Summary: s})
+	}
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "slipway: Slack was not told: %v\n", err)
+		return nil
+	}
+	fmt.Println("slipway: Slack was told")
+	return nil
+}
+
+func findDrift(ctx context.Context, d *desk) error {
+	run := report.Run{Action: "drift", Stack: d.cli.Stack, Started: time.Now(), Result: report.Success}
+	changes, err := driftOf(ctx, d)
+	if err == nil && len(changes) > 0 {
+		err = fmt.Errorf("%s; put the cloud right by `make up STACK=%s`, or write what is meant into the configuration", drift.Line(changes), d.cli.Stack)
+	}
+	if err != nil {
+		run.Result, run.Reason = report.Failure, err.Error()
+	}
+	run.Ended = time.Now()
+	text := drift.Markdown(d.cli.Stack, changes)
+	if err == nil || len(changes) > 0 {
+		fmt.Print(text)
+		err = errors.Join(err, report.Append(os.Getenv("GITHUB_STEP_SUMMARY"), text))
+	}
+	return errors.Join(err, report.NoteRun(d.Runs, run))
+}
+
+func driftOf(ctx context.Context, d *desk) ([]drift.Change, error) {
+	text, err := d.cli.Read(ctx, drift.Args(d.cli.Stack)...)
+	if err != nil {
+		return nil, err
+	}
+	return drift.Parse(bytes.NewReader(text))
+}
+
+func unlock(ctx context.Context, d *desk) error {
+	var backend locks.Backend = locks.Files{Store: d.cli.Store}
+	if d.cli.Store == nil {
+		cloud, err := pulumiCloud(ctx, d)
+		if err != nil {
+			return err
+		}
+		backend = cloud
+	}
+	github := locks.GitHub{
+		Client: client(), API: os.Getenv("GITHUB_API_URL"), Repository: os.Getenv("GITHUB_REPOSITORY"), Token: os.Getenv("GITHUB_TOKEN"),
+	}
+	cleaner := locks.Cleaner{Backend: backend, Runs: github.State, Now: time.Now, Out: os.Stdout}
+	return cleaner.Free(ctx, locks.Stack{Project: deliver.Project, Name: d.cli.Stack})
+}
+
+// pulumiCloud asks the CLI to whom the stack belongs.
+func pulumiCloud(ctx context.Context, d *desk) (locks.Cloud, error) {
+	text, err := d.cli.Read(ctx, "stack", "ls", "--json")
+	if err != nil {
+		return locks.Cloud{}, err
+	}
+	var stacks []struct{ Name, URL string }
+	if err := json.Unmarshal(text, &stacks); err != nil {
+		return locks.Cloud{}, fmt.Errorf("understand the list of stacks: %w", err)
+	}
+	for _, stack := range stacks {
+		if stack.Name != d.cli.Stack && !strings.HasSuffix(stack.Name, "/"+d.cli.Stack) {
+			continue
+		}
+		// The page of a stack is https://app.pulumi.com/ORGANIZATION/PROJECT/STACK.
+		_, path, _ := strings.Cut(strings.TrimPrefix(stack.URL, "https://"), "/")
+		organization, _, _ := strings.Cut(path, "/")
+		api := os.Getenv("PULUMI_BACKEND_URL")
+		if api == "" {
+			api = "https://api.pulumi.com"
+		}
+		return locks.Cloud{Client: client(), API: api, Token: os.Getenv("PULUMI_ACCESS_TOKEN"), Organization: organization}, nil
+	}
+	return locks.Cloud{}, fmt.Errorf("pulumi knows no stack %s; log in, and run `pulumi stack ls`", d.cli.Stack)
+}
+
+func printReview(ctx context.Context, d *desk) error {
+	text, err := d.cli.Read(ctx, "preview", "--stack", d.cli.Stack, "--json", "--show-sames", "--non-interactive")
+	if len(text) == 0 {
+		return err
+	}
+	// A preview that fails says why in its JSON, too.
+	preview, readErr := enginejson.ReadPreview(bytes.NewReader(text))
+	if readErr != nil {
+		return errors.Join(err, readErr)
+	}
+	prices, pricesErr := cost.Prices()
+	if pricesErr != nil {
+		return errors.Join(err, pricesErr)
+	}
+	comment, reviewErr := review.Comment(preview, review.Options{Stack: d.cli.Stack, Prices: prices})
+	if reviewErr != nil {
+		return errors.Join(err, reviewErr)
+	}
+	fmt.Println(comment)
+	return err
+}
+
+func comment(ctx context.Context, d *desk) error {
+	text, err := os.ReadFile(d.file)
+	if err != nil {
+		return fmt.Errorf("read the review: %w; `make comment` writes it", err)
+	}
+	comments := report.Comments{Client: client(), Job: report.JobFromEnv(os.Getenv), Token: os.Getenv("GITHUB_TOKEN")}
+	return comments.Put(ctx, report.Heading(deliver.Project, d.cli.Stack), string(text))
+}
+
+func forked(context.Context, *desk) error {
+	text := report.Fork(report.JobFromEnv(os.Getenv))
+	fmt.Print(text)
+	return report.Append(os.Getenv("GITHUB_STEP_SUMMARY"), text)
+}
+
+// printCost estimates what stands, as the state has it.
+func printCost(ctx context.Context, d *desk) error {
+	text, err := d.cli.Read(ctx, "stack", "export", "--stack", d.cli.Stack)
+	if err != nil {
+		return err
+	}
+	resources, err := enginejson.ReadExport(bytes.NewReader(text))
+	if err != nil {
+		return err
+	}
+	prices, err := cost.Prices()
+	if err != nil {
+		return err
+	}
+	estimate, err := prices.Estimate(cost.RegionOf(resources), resources)
+	if err != nil {
+		return err
+	}
+	fmt.Print(estimate.Text())
+	return nil
+}

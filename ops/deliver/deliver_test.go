@@ -1,0 +1,239 @@
+package deliver_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"slipway/ops/deliver"
+	"slipway/ops/report"
+)
+
+// fake is a stack that prints and fails as it is told, once for each run.
+type fake struct {
+	outputs map[string]any
+	prints  []string // by run; a run that prints fails, an empty one goes well
+	asked   []string // releases
+}
+
+func (f *fake) Name() string { return "staging" }
+
+func (f *fake) Up(_ context.Context, release string, out io.Writer) error {
+	f.asked = append(f.asked, release)
+	if n := len(f.asked); n <= len(f.prints) && f.prints[n-1] != "" {
+		_, _ = fmt.Fprint(out, f.prints[n-1])
+		return errors.New("exit status 255")
+	}
+	return nil
+}
+
+func (f *fake) Outputs(context.Context) (map[string]any, error) { return f.outputs, nil }
+
+func (f *fake) AWS(context.Context, string) (aws.Config, error) { return aws.Config{}, nil }
+
+const release = "0123456789abcdef0123456789abcdef01234567"
+
+func desk(t *testing.T) (deliver.Desk, *bytes.Buffer) {
+	t.Helper()
+	var out bytes.Buffer
+	return deliver.Desk{Out: &out, Runs: filepath.Join(t.TempDir(), "runs.json")}, &out
+}
+
+func lastRun(t *testing.T, d deliver.Desk) report.Run {
+	t.Helper()
+	runs, err := report.ReadRuns(d.Runs)
+	if err != nil || len(runs) == 0 {
+		t.Fatalf("noted %v, %v", runs, err)
+	}
+	return runs[len(runs)-1]
+}
+
+// TestRace holds that the second of two jobs which build one commit at once goes on with the first one's image, and that no other
+// failure is tried again.
+func TestRace(t *testing.T) {
+	d, out := desk(t)
+	f := &fake{prints: []string{"error: tag invalid: The image tag 'x' already exists in the 'myapp/backend' repository and cannot be overwritten because the tag is immutable.\n"}}
+	if err := d.Up(t.Context(), f); err != nil || len(f.asked) != 2 || !strings.Contains(out.String(), "going on with its image") {
+		t.Errorf("%d runs, %v: %s", len(f.asked), err, out)
+	}
+	f = &fake{prints: []string{"error: no such thing\n"}}
+	if err := d.Up(t.Context(), f); err == nil || len(f.asked) != 1 {
+		t.Errorf("%d runs, %v", len(f.asked), err)
+	}
+}
+
+// TestNote holds that a run is noted with what the engine gave as its reason, without its colours and counts.
+func TestNote(t *testing.T) {
+	d, _ := desk(t)
+	printed := "updating\nDiagnostics:\n  \x1b[31mpulumi:pulumi:Stack\x1b[0m:\n    error: services.backend: it does not run\n      | last words\n\nResources:\n    1 errored\n"
+	err := d.Up(t.Context(), &fake{prints: []string{printed}})
+	run := lastRun(t, d)
+	if err == nil || run.Result != report.Failure || !strings.HasSuffix(run.Reason, "error: services.backend: it does not run\n      | last words") {
+		t.Errorf("%v; noted %+v", err, run)
+	}
+	if strings.Contains(run.Reason, "\x1b") || strings.Contains(run.Reason, "errored") {
+		t.Errorf("noted %q", run.Reason)
+	}
+	if err := d.Up(t.Context(), &fake{}); err != nil || lastRun(t, d).Result != report.Success {
+		t.Errorf("%v; noted %+v", err, lastRun(t, d))
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := d.Up(ctx, &fake{prints: []string{"interrupted"}}); err == nil || lastRun(t, d).Result != report.Cancelled {
+		t.Errorf("%v; noted %+v", err, lastRun(t, d))
+	}
+}
+
+func TestRestore(t *testing.T) {
+	d, _ := desk(t)
+	f := &fake{outputs: map[string]any{"revision": release}}
+	if err := d.Restore(t.Context(), f); err != nil || len(f.asked) != 1 || f.asked[0] != release || lastRun(t, d).Action != report.Restore {
+		t.Errorf("asked for %v, %v; noted %+v", f.asked, err, lastRun(t, d))
+	}
+	for name, c := range map[string]struct {
+		outputs map[string]any
+		words   string
+	}{
+		"nothing ran yet": {map[string]any{}, "no release of staging has run well yet"},
+		"a dirty tree":    {map[string]any{"revision": release + "-dirty-0123456789ab"}, "cannot be named again"},
+	} {
+		f := &fake{outputs: c.outputs}
+		if err := d.Restore(t.Context(), f); err == nil || !strings.Contains(err.Error(), c.words) || len(f.asked) > 0 {
+			t.Errorf("%s: %v, asked for %v", name, err, f.asked)
+		}
+	}
+}
+
+func TestRollback(t *testing.T) {
+	d, _ := desk(t)
+	f := &fake{}
+	if err := d.Rollback(t.Context(), f, release); err != nil || f.asked[0] != release {
+		t.Errorf("asked for %v, %v", f.asked, err)
+	}
+	for _, bad := range []string{"", "main", release[1:], "$(id)", "--yes"} {
+		f := &fake{}
+		if err := d.Rollback(t.Context(), f, bad); err == nil || !strings.Contains(err.Error(), "make releases STACK=staging") || len(f.asked) > 0 {
+			t.Errorf("%q: %v, asked for %v", bad, err, f.asked)
+		}
+	}
+}
+
+// checkout is a folder with a stack's configuration.
+func checkout(t *testing.T) string {
+	t.Helper()
+	top := t.TempDir()
+	write(t, filepath.Join(top, "Pulumi.staging.yaml"), "encryptionsalt: v1:salt\nconfig:\n  aws:region: eu-west-1\n  slipway:githubOwner: example\n", 0o600)
+	return top
+}
+
+func write(t *testing.T, file, content string, mode os.FileMode) {
+	t.Helper()
+	if err := os.WriteFile(file, []byte(content), mode); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestPin holds that a pinned configuration is the stack's own but for the release, and that the stack's own file stays.
+func TestPin(t *testing.T) {
+	top := checkout(t)
+	own := filepath.Join(top, "Pulumi.staging.yaml")
+	before, _ := os.ReadFile(own)
+	file, err := deliver.Pin(top, "staging", release)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = os.Remove(file) }()
+	content, _ := os.ReadFile(file)
+	for _, want := range []string{"encryptionsalt: v1:salt", "aws:region: eu-west-1", "slipway:revision: " + release} {
+		if !strings.Contains(string(content), want) {
+			t.Errorf("no %q in\n%s", want, content)
+		}
+	}
+	if after, _ := os.ReadFile(own); !bytes.Equal(before, after) {
+		t.Errorf("the stack's own file became\n%s", after)
+	}
+	if _, err := deliver.Pin(top, "nowhere", release); err == nil || !strings.Contains(err.Error(), "Pulumi.nowhere.yaml") {
+		t.Errorf("an unknown stack: %v", err)
+	}
+}
+
+// stub makes a command that writes down its arguments, prints a history, and shows the pinned configuration.
+func stub(t *testing.T, history string) (command []string, said func() string) {
+	t.Helper()
+	dir := t.TempDir()
+	script := filepath.Join(dir, "pulumi")
+	write(t, script, "#!/bin/sh\necho \"$@\" >>"+dir+"/said\ncase \"$*\" in\n*history*) echo '"+history+"' ;;\n*config-file*) grep -c slipway:revision \"${5}\" >>"+dir+"/said ;;\nesac\n", 0o700)
+	return []string{script}, func() string {
+		t.Helper()
+		text, err := os.ReadFile(filepath.Join(dir, "said"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+}
+
+// TestCLI holds what the plain CLI is asked: after a release that failed its services are read first; a release is named by a
+// configuration of its own, which is gone afterwards.
+func TestCLI(t *testing.T) {
+	for name, c := range map[string]struct{ history, release, want string }{
+		"a first run": {`[]`, "", "stack history --stack staging --json --page-size 1\nup --stack staging --yes --non-interactive\n"},
+		"after one that went well": {
+			`[{"result":"succeeded"}]`, "",
+			"stack history --stack staging --json --page-size 1\nup --stack staging --yes --non-interactive\n",
+		},
+		"after one that failed": {
+			`[{"result":"failed"}]`, "",
+			"stack history --stack staging --json --page-size 1\n" +
+				"refresh --stack staging --target **aws:ecs/service:Service** --yes --skip-preview --non-interactive\nup --stack staging --yes --non-interactive\n",
+		},
+		"a named release": {`[]`, release, "stack history --stack staging --json --page-size 1\nup --stack staging --config-file FILE --yes --non-interactive\n1\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			command, said := stub(t, c.history)
+			t.Setenv("TMPDIR", t.TempDir())
+			t.Setenv("GITHUB_ACTIONS", "")
+			stack := deliver.CLI{Top: checkout(t), Stack: "staging", Command: command}
+			if err := stack.Up(t.Context(), c.release, io.Discard); err != nil {
+				t.Fatal(err)
+			}
+			got := said()
+			left, _ := filepath.Glob(filepath.Join(os.Getenv("TMPDIR"), "Pulumi.*"))
+			if len(left) > 0 {
+				t.Errorf("left behind: %v", left)
+			}
+			if i := strings.Index(got, "--config-file "); i >= 0 {
+				rest := got[i+len("--config-file "):]
+				got = got[:i] + "--config-file FILE" + rest[strings.IndexByte(rest, ' '):]
+			}
+			if got != c.want {
+				t.Errorf("asked\n%swant\n%s", got, c.want)
+			}
+		})
+	}
+}
+
+// TestSettings holds that a stack's files are read as the CLI reads them, with every problem told.
+func TestSettings(t *testing.T) {
+	top, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, stack := range []string{"staging", "production", "local"} {
+		cfg, region, err := deliver.Settings(top, stack)
+		if err != nil || region != "us-east-1" || cfg.GitHub.Environment != stack || len(cfg.Services) != 2 {
+			t.Errorf("%s: %+v in %s, %v", stack, cfg, region, err)
+		}
+	}
+	if _, _, err := deliver.Settings(top, "nowhere"); err == nil || !strings.Contains(err.Error(), "Pulumi.nowhere.yaml") {
+		t.Errorf("an unknown stack: %v", err)
+	}
+}
