@@ -151,7 +151,7 @@ func (c CLI) run(ctx context.Context, in io.Reader, out io.Writer, args ...strin
 
 func (c CLI) command(ctx context.Context, args ...string) *exec.Cmd {
 	words := append(slices.Clone(c.Command), args...)
-	command := exec.CommandContext(ctx, words[0], words[1:]...) //nolint:gosec // the CLI that the user has
+	command := exec.CommandContext(ctx, words[0], words[1:]...)
 	command.Dir = c.Top
 	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
 	command.Env = append(os.Environ(), "PULUMI_SKIP_UPDATE_CHECK=true")
