@@ -28,8 +28,8 @@ func TestRelease(t *testing.T) {
 	first := c.change(t, "Pulumi.local.yaml", strings.ReplaceAll(c.read(t, "Pulumi.local.yaml"), "      exec: true\n", larger))
 	c.local(t, "up")
 	url := c.outputs(t, "local").URL
-	c.await(t, url+"/api/readyz", 200)
-	c.await(t, url+"/", 200)
+	c.answers(t, url+"/api/readyz")
+	c.answers(t, url+"/")
 	run, err := load.Start(t.Context(), load.Options{Rate: loadRate, Requests: append(
 		load.Gets(url+"/", url+"/api/revision", url+"/api/items?limit=5"),
 		load.Request{Method: "POST", URL: url + "/api/items", Body: `{"name": "under load"}`},
@@ -45,7 +45,7 @@ func TestRelease(t *testing.T) {
 	run.Mark("good release")
 	good := c.change(t, "backend/app/__init__.py", "\"\"\"Another revision.\"\"\"\n")
 	c.local(t, "up")
-	c.settle(t, ecstypes.DeploymentRolloutStateCompleted)
+	c.settle(t)
 	c.mustRun(t, url, good)
 
 	run.Mark("bad release")
@@ -59,7 +59,7 @@ func TestRelease(t *testing.T) {
 			t.Errorf("the verdict does not say %q:\n%s", want, log)
 		}
 	}
-	c.settle(t, ecstypes.DeploymentRolloutStateCompleted)
+	c.settle(t)
 	c.mustRun(t, url, good)
 	c.checkRollback(t)
 	if runs := c.outputs(t, "local").Revision; runs != good {
@@ -72,7 +72,7 @@ func TestRelease(t *testing.T) {
 	if strings.Contains(log, "docker:index:Image backend") && strings.Contains(log, "creating") && strings.Contains(log, "building") {
 		t.Errorf("the return built something:\n%s", log)
 	}
-	c.settle(t, ecstypes.DeploymentRolloutStateCompleted)
+	c.settle(t)
 	c.mustRun(t, url, first)
 
 	run.Mark("after")
@@ -118,14 +118,14 @@ func (c checkout) services(t *testing.T) []ecstypes.Service {
 	return found.Services
 }
 
-// settle waits until every service has one deployment, in the given state. Pulumi's `up` may return a moment before.
-func (c checkout) settle(t *testing.T, state ecstypes.DeploymentRolloutState) {
+// settle waits until every service has one deployment, which has completed: a release that failed is not over when `up` is.
+func (c checkout) settle(t *testing.T) {
 	t.Helper()
 	for deadline := time.Now().Add(3 * time.Minute); ; time.Sleep(200 * time.Millisecond) {
 		settled := true
 		services := c.services(t)
 		for _, service := range services {
-			settled = settled && len(service.Deployments) == 1 && service.Deployments[0].RolloutState == state
+			settled = settled && len(service.Deployments) == 1 && service.Deployments[0].RolloutState == ecstypes.DeploymentRolloutStateCompleted
 		}
 		if settled {
 			return

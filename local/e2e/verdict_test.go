@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
 )
 
 // failure is a commit that cannot run, and what the verdict on it must say.
@@ -83,7 +82,7 @@ func TestVerdict(t *testing.T) {
 	good := c.change(t, "backend/app/asgi.py", start)
 	c.local(t, "up")
 	ran := c.outputs(t, "local")
-	c.await(t, ran.URL+"/api/readyz", 200)
+	c.answers(t, ran.URL+"/api/readyz")
 	for _, f := range failures {
 		t.Run(f.name, func(t *testing.T) { c.judge(t, f, good, ran) })
 	}
@@ -142,7 +141,7 @@ func (c checkout) judge(t *testing.T, f failure, good string, ran outputs) {
 	if touchesFrontend.MatchString(log) {
 		t.Errorf("the frontend was touched:\n%s", log)
 	}
-	c.settle(t, ecstypes.DeploymentRolloutStateCompleted)
+	c.settle(t)
 	c.mustRun(t, ran.URL, good)
 	for i, service := range c.services(t) {
 		if is, was := aws.ToString(service.TaskDefinition), aws.ToString(before[i].TaskDefinition); is != was {
