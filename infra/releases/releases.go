@@ -53,6 +53,9 @@ func (l Ledger) registry() *string {
 // on another image, as where a build's settings changed without a commit, is an error.
 func (l Ledger) Mark(ctx context.Context, repository, digest, stack, release string) error {
 	tag := Tag(stack, release)
+	if marked, err := l.stands(ctx, repository, digest, tag); err != nil || marked {
+		return err
+	}
 	doing := fmt.Sprintf("mark %s@%s as %s", repository, digest, tag)
 	found, err := l.Client.BatchGetImage(ctx, &ecr.BatchGetImageInput{
 		RegistryId: l.registry(), RepositoryName: &repository,
@@ -69,31 +72,35 @@ func (l Ledger) Mark(ctx context.Context, repository, digest, stack, release str
 		ImageManifest: found.Images[0].ImageManifest, ImageManifestMediaType: found.Images[0].ImageManifestMediaType,
 	})
 	switch {
-	case err == nil, errors.As(err, new(*ecrtypes.ImageAlreadyExistsException)):
-		return nil
-	case errors.As(err, new(*ecrtypes.ImageTagAlreadyExistsException)):
-		return l.confirm(ctx, repository, digest, tag)
+	case errors.As(err, new(*ecrtypes.ImageAlreadyExistsException)), errors.As(err, new(*ecrtypes.ImageTagAlreadyExistsException)):
+		_, err = l.stands(ctx, repository, digest, tag) // somebody was faster
 	case errors.As(err, new(*ecrtypes.LimitExceededException)):
-		return fmt.Errorf("%s: the image has as many tags as ECR allows; change something in the service's folder, so that it gets a new image: %w", doing, err)
+		err = fmt.Errorf("the image has as many tags as ECR allows; change something in the service's folder, so that it gets a new image: %w", err)
 	}
-	return fmt.Errorf("%s: %w", doing, err)
+	if err != nil {
+		return fmt.Errorf("%s: %w", doing, err)
+	}
+	return nil
 }
 
-// confirm says whether a mark that stands is on the image that it is wanted on.
-func (l Ledger) confirm(ctx context.Context, repository, digest, tag string) error {
+// stands says whether a tag is there, and fails where it is on another image than the one that it is wanted on.
+func (l Ledger) stands(ctx context.Context, repository, digest, tag string) (bool, error) {
 	found, err := l.Client.DescribeImages(ctx, &ecr.DescribeImagesInput{
 		RegistryId: l.registry(), RepositoryName: &repository, ImageIds: []ecrtypes.ImageIdentifier{{ImageTag: &tag}},
 	})
+	if errors.As(err, new(*ecrtypes.ImageNotFoundException)) {
+		return false, nil
+	}
 	if err != nil {
-		return fmt.Errorf("read what %s in %s is: %w", tag, repository, err)
+		return false, fmt.Errorf("ask repository %s for %s: %w", repository, tag, err)
 	}
 	for _, image := range found.ImageDetails {
 		if marked := aws.ToString(image.ImageDigest); marked != digest {
-			return fmt.Errorf("%s in repository %s is %s already, and %s runs; a release's images are what they were: commit a change, and release that",
+			return false, fmt.Errorf("%s in repository %s is %s already, and %s runs; a release's images are what they were: commit a change, and release that",
 				tag, repository, marked, digest)
 		}
 	}
-	return nil
+	return len(found.ImageDetails) > 0, nil
 }
 
 // Release is one commit that at least one stack ran well, in the repositories that were asked.

@@ -114,7 +114,25 @@ func TestVerdict(t *testing.T) {
 	never := strings.Repeat("0", 40)
 	c.says(t, c.refused(t, "rollback", never), "release "+never+" has not run well in local", "make up STACK=local")
 	c.says(t, c.refused(t, "rollback", "main"), `"main" is not a commit`, "make releases STACK=local")
+	c.followRunbook(t, good)
 	c.local(t, "down")
+}
+
+var runbookCommand = regexp.MustCompile("(?m)(?:^|`)make ([a-z-]+ STACK=local(?: [A-Z]+=[A-Za-z]+)*)")
+
+// followRunbook types what docs/runbook.md says for the embedded cloud, in its order. Its commands for AWS are run by
+// ops/workflows, TestRunbookOnAWS.
+func (c checkout) followRunbook(t *testing.T, release string) {
+	t.Helper()
+	commands := runbookCommand.FindAllStringSubmatch(c.read(t, "docs/runbook.md"), -1)
+	if len(commands) < 5 {
+		t.Errorf("the runbook has only %d commands for the embedded cloud", len(commands))
+	}
+	for _, command := range commands {
+		words := strings.Fields(strings.ReplaceAll(command[1], "=SHA", "="+release))
+		run(t, c.dir, "make", append([]string{"--no-print-directory"}, words...)...)
+	}
+	c.mustRun(t, c.outputs(t, "local").URL, release)
 }
 
 // judge releases what cannot run, and holds what must be true after it.

@@ -1,0 +1,88 @@
+package workflows_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// makeCommand is a command in a document: a line of a block, or between backquotes.
+var makeCommand = regexp.MustCompile("(?m)(?:^|`)make ([a-z-]+(?: [A-Z]+=[A-Za-z]+)*)")
+
+func commandsOf(text string) []string {
+	var found []string
+	for _, match := range makeCommand.FindAllStringSubmatch(text, -1) {
+		if !slices.Contains(found, match[1]) {
+			found = append(found, match[1])
+		}
+	}
+	return found
+}
+
+// TestDocumentsNameTargets holds that every make command in a document is a target.
+func TestDocumentsNameTargets(t *testing.T) {
+	m := readMakefile(read(t, "Makefile"))
+	for _, document := range []string{"README.md", "docs/runbook.md", "local/README.md"} {
+		commands := commandsOf(read(t, document))
+		if len(commands) == 0 {
+			t.Errorf("%s names no command", document)
+		}
+		for _, command := range commands {
+			if target, _, _ := strings.Cut(command, " "); !m.targets[target] {
+				t.Errorf("%s says `make %s`, and the Makefile has no target %s", document, command, target)
+			}
+		}
+	}
+}
+
+// TestRunbookOnAWS runs each command of the runbook for a stack on AWS, by make, down to the Pulumi CLI, in whose place a script
+// answers as one that has nothing to say. Those for the embedded cloud are run there (e2e, TestVerdict).
+func TestRunbookOnAWS(t *testing.T) {
+	top, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	bin := t.TempDir()
+	const answers = `#!/bin/sh
+echo "$@" >>"$SAID"
+case "$*" in
+*history*) echo '[]' ;;
+*'stack output'*) echo '{"revision":"0123456789abcdef0123456789abcdef01234567","region":"us-east-1","registry":"123456789012","repositories":{"backend":"myapp/backend"}}' ;;
+*refresh*) echo '{"steps":[],"changeSummary":{}}' ;;
+esac
+`
+	if err := os.WriteFile(filepath.Join(bin, "pulumi"), []byte(answers), 0o700); err != nil { //nolint:gosec // it is run
+		t.Fatal(err)
+	}
+	registry := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/x-amz-json-1.1")
+		_ = json.NewEncoder(w).Encode(map[string]any{"imageDetails": []any{}})
+	}))
+	defer registry.Close()
+	ran := 0
+	for _, command := range commandsOf(read(t, "docs/runbook.md")) {
+		if !strings.Contains(command, "STACK=staging") {
+			continue
+		}
+		ran++
+		words := strings.Fields(strings.ReplaceAll(command, "=SHA", "=0123456789abcdef0123456789abcdef01234567"))
+		make := exec.CommandContext(t.Context(), "make", words...)
+		make.Dir = top
+		make.Env = append(os.Environ(), "PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"), "SAID="+filepath.Join(bin, "said"),
+			"PULUMI_BACKEND_URL=file://"+t.TempDir(), "AWS_ENDPOINT_URL="+registry.URL, "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test",
+			"GITHUB_ACTIONS=", "GITHUB_STEP_SUMMARY=", "MAKEFLAGS=", "MAKELEVEL=", "STACK=", "SLIPWAY_PULUMI=")
+		if out, err := make.CombinedOutput(); err != nil {
+			t.Errorf("make %s: %v\n%s", command, err, out)
+		}
+	}
+	if ran < 4 {
+		t.Errorf("only %d commands were found", ran)
+	}
+}
