@@ -65,6 +65,7 @@ func TestScripts(t *testing.T) {
 	}
 	production := options()
 	production.Stack, production.Preview = "production", false
+	production.PromoteFrom = "staging"
 	production.Outputs = map[string]string{"deployRoleArn": "arn:aws:iam::123456789012:role/myapp-production-deploy"}
 	cloud := options()
 	cloud.PulumiCloud, cloud.Organization = true, "acme"

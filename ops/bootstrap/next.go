@@ -104,13 +104,15 @@ func (n next) set(key, value string) string {
 
 func (n next) deploy() Step {
 	file := "Pulumi." + n.Stack + ".yaml"
+	why := "It makes the roles that GitHub's jobs take on. Images are named by their commit, so the configuration is committed first."
+	commands := []string{"git add " + file + " && git commit --message " + quote("Configure "+n.Stack)}
+	if n.PromoteFrom != "" {
+		why += " " + n.PromoteFrom + " runs the commit before, since this stack takes nothing else."
+		commands = append(commands, "make up STACK="+n.PromoteFrom)
+	}
 	return Step{
-		Title: "Deploy it once, with your own credentials",
-		Why:   "It makes the roles that GitHub's jobs take on. Images are named by their commit, so the configuration is committed first.",
-		Commands: []string{
-			"git add " + file + " && git commit --message " + quote("Configure "+n.Stack),
-			"make preview STACK=" + n.stack, "make up STACK=" + n.stack,
-		},
+		Title: "Deploy it once, with your own credentials", Why: why,
+		Commands: append(commands, "make preview STACK="+n.stack, "make up STACK="+n.stack),
 	}
 }
 

@@ -30,18 +30,19 @@ type Options struct {
 	Branches    []string // that may deploy: names or patterns. With Tags empty too: DefaultRefs
 	Tags        []string // that may deploy
 	Preview     bool     // whether pull requests are previewed against this stack
+	PromoteFrom string   // stack whose releases this one runs; empty for none
 
 	Outputs map[string]string // of the stack, where it has run already
 	DryRun  bool              // only say what would be done
 }
 
-// DefaultRefs are the refs that deploy a stack unless told otherwise: version tags go to production, the main branch to any
-// other stack.
+// DefaultRefs are the refs whose jobs may use a stack's environment unless told otherwise: the main branch, from which the
+// workflows for the way back, drift and locks run; and for production version tags, which deploy it.
 func DefaultRefs(stack string) (branches, tags []string) {
 	if stack == "production" {
-		return nil, []string{"v*"}
+		tags = []string{"v*"}
 	}
-	return []string{"main"}, nil
+	return []string{"main"}, tags
 }
 
 // What the program takes for names stands in infra/config, which must agree: it refuses them once more.
@@ -74,6 +75,7 @@ func (o Options) validate() error {
 	if len(o.Stack) > longestStack {
 		problems = append(problems, fmt.Errorf("stack: %q is longer than %d characters", o.Stack, longestStack))
 	}
+	check("promoteFrom", o.PromoteFrom, stackName, true, "a stack's name: lower-case letters, digits and single hyphens")
 	check("region", o.Region, regionName, false, "a region such as us-east-1")
 	check("account", o.Account, accountID, true, "an account's id of 12 digits")
 	check("bucket", o.Bucket, bucketName, true, "a bucket's name of 3 to 63 lower-case letters, digits and hyphens")

@@ -14,14 +14,16 @@ pulumi config set --stack production stateBucket myapp-pulumi-state-123456789012
 pulumi config set --stack production stateKmsKeyArn arn:aws:kms:us-east-1:123456789012:key/k
 
 # 3. Deploy it once, with your own credentials
-#    It makes the roles that GitHub's jobs take on. Images are named by their commit, so the configuration is committed first.
+#    It makes the roles that GitHub's jobs take on. Images are named by their commit, so the configuration is committed first. staging runs the commit before, since this stack takes nothing else.
 git add Pulumi.production.yaml && git commit --message 'Configure production'
+make up STACK=staging
 make preview STACK=production
 make up STACK=production
 
-# 4. Let jobs of the GitHub environment production deploy, from v* alone
+# 4. Let jobs of the GitHub environment production deploy, from main, v* alone
 #    The deploy role trusts a job that names this environment, so who may use the environment may deploy.
 gh api --method PUT repos/example/myapp/environments/production -F 'deployment_branch_policy[protected_branches]=false' -F 'deployment_branch_policy[custom_branch_policies]=true'
+gh api --method POST repos/example/myapp/environments/production/deployment-branch-policies -f name=main -f type=branch
 gh api --method POST repos/example/myapp/environments/production/deployment-branch-policies -f name='v*' -f type=tag
 gh variable set AWS_REGION --repo example/myapp --env production --body us-east-1
 gh variable set PULUMI_BACKEND_URL --repo example/myapp --env production --body 's3://myapp-pulumi-state-123456789012-us-east-1?region=us-east-1'

@@ -23,7 +23,7 @@ func prepare(ctx context.Context, d *desk) error {
 	options := bootstrap.Options{
 		App: cfg.App.Name, Stack: d.cli.Stack, Region: region,
 		Owner: cfg.GitHub.Owner, Repository: cfg.GitHub.Repository, Environment: cfg.GitHub.Environment, Preview: cfg.GitHub.Preview,
-		Bucket: cfg.State.Bucket,
+		Bucket: cfg.State.Bucket, PromoteFrom: cfg.Images.PromoteFrom,
 	}
 	flags := flag.NewFlagSet("bootstrap", flag.ContinueOnError)
 	flags.StringVar(&options.Account, "account", "", "account to prepare, 12 digits; any other is refused")
