@@ -58,7 +58,7 @@ case "$*" in
 *refresh*) echo '{"steps":[],"changeSummary":{}}' ;;
 esac
 `
-	if err := os.WriteFile(filepath.Join(bin, "pulumi"), []byte(answers), 0o700); err != nil { //nolint:gosec // it is run
+	if err := os.WriteFile(filepath.Join(bin, "pulumi"), []byte(answers), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	registry := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
