@@ -2,16 +2,11 @@ package balancer_test
 
 import (
 	"context"
-	"net"
 	"net/http"
-	"os"
-	"os/exec"
 	"regexp"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
@@ -19,69 +14,8 @@ import (
 
 	"slipway/local/awsapi"
 	"slipway/local/balancer"
-	"slipway/local/tools"
+	"slipway/local/mototest"
 )
-
-// emulator starts moto, and returns its endpoint.
-func emulator(t *testing.T) string {
-	t.Helper()
-	dir, err := tools.DefaultDir()
-	if err != nil {
-		t.Fatal(err)
-	}
-	arguments, err := tools.Cache{Dir: dir, Out: t.Output()}.Moto(t.Context(), "..")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for range 3 { // another may take the port that was found free
-		probe, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		address := probe.Addr().String()
-		port := probe.Addr().(*net.TCPAddr).Port
-		_ = probe.Close()
-		command := exec.Command(arguments[0], append(arguments[1:], "-H", "127.0.0.1", "-p", strconv.Itoa(port))...)
-		command.Stderr = t.Output()
-		command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-		command.Env = append(os.Environ(), "MOTO_ACCOUNT_ID="+awsapi.Account)
-		if err := command.Start(); err != nil {
-			t.Fatal(err)
-		}
-		ended := make(chan struct{})
-		go func() {
-			_ = command.Wait()
-			close(ended)
-		}()
-		t.Cleanup(func() {
-			_ = command.Process.Kill()
-			<-ended
-		})
-		if answers("http://"+address, ended) {
-			return "http://" + address
-		}
-	}
-	t.Fatal("moto does not answer")
-	return ""
-}
-
-// answers waits until moto answers, or has ended.
-func answers(endpoint string, ended <-chan struct{}) bool {
-	late := time.After(time.Minute)
-	for {
-		if response, err := http.Get(endpoint + "/moto-api/data.json"); err == nil {
-			_ = response.Body.Close()
-			return response.StatusCode == http.StatusOK
-		}
-		select {
-		case <-ended:
-			return false
-		case <-late:
-			return false
-		case <-time.After(100 * time.Millisecond):
-		}
-	}
-}
 
 // network finds the default VPC and two of its subnets.
 func network(t *testing.T, endpoint string) (vpc string, subnets []string) {
@@ -110,7 +44,7 @@ func network(t *testing.T, endpoint string) (vpc string, subnets []string) {
 func TestRead(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
-	endpoint := emulator(t)
+	endpoint := mototest.Start(t)
 	api := elb.NewFromConfig(awsapi.Config(endpoint))
 	vpc, subnets := network(t, endpoint)
 	made := func(name string) *string {

@@ -5,22 +5,18 @@
 package coldstart
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
-	"gopkg.in/yaml.v3"
 
 	"slipway/infra"
 	"slipway/infra/infratest"
+	"slipway/ops/deliver"
 )
 
 // Resource is one resource of the program.
@@ -42,7 +38,7 @@ type Graph []Resource
 // replace the stack's, by keys such as networkNat. The working directory must be the top of a checkout, and a Docker
 // Engine must answer, since the program asks both; a work tree with changes will do.
 func Read(stack string, change map[string]string) (Graph, error) {
-	settings, err := settings(stack)
+	settings, err := deliver.Values(".", stack)
 	if err != nil {
 		return nil, err
 	}
@@ -64,44 +60,6 @@ func Read(stack string, change map[string]string) (Graph, error) {
 		return nil, fmt.Errorf("read the graph of stack %s from the program: %w", stack, err)
 	}
 	return recorder.graph()
-}
-
-// settings is the configuration of a stack as the CLI hands it to a program: the defaults of Pulumi.yaml below the
-// stack's own values, everything as text.
-func settings(stack string) (map[string]string, error) {
-	var project struct {
-		Config map[string]struct{ Default any }
-	}
-	var own struct{ Config map[string]any }
-	for file, into := range map[string]any{"Pulumi.yaml": &project, "Pulumi." + stack + ".yaml": &own} {
-		content, err := os.ReadFile(filepath.Clean(file))
-		if err == nil {
-			err = yaml.Unmarshal(content, into)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("read the configuration of stack %s: %w; run at the top of the checkout", stack, err)
-		}
-	}
-	values := map[string]any{}
-	for key, declared := range project.Config {
-		if declared.Default != nil {
-			values[key] = declared.Default
-		}
-	}
-	maps.Copy(values, own.Config)
-	texts := map[string]string{}
-	for key, value := range values {
-		text, isText := value.(string)
-		if !isText {
-			encoded, err := json.Marshal(value)
-			if err != nil {
-				return nil, fmt.Errorf("render %s: %w", key, err)
-			}
-			text = string(encoded)
-		}
-		texts[key] = text
-	}
-	return texts, nil
 }
 
 // recorder notes what each registration waits for. Its answers are infratest's.

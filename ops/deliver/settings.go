@@ -14,9 +14,9 @@ import (
 	"slipway/infra/config"
 )
 
-// Settings is a stack's configuration as its files have it, for what runs before the stack exists. The region is that of
-// aws:region; empty where the stack leaves it to the environment.
-func Settings(top, stack string) (cfg *config.Config, region string, err error) {
+// Values are a stack's values as the CLI hands them to a program, from the files at top: the defaults of Pulumi.yaml below the
+// stack's own, everything as text, by whole keys such as aws:region.
+func Values(top, stack string) (map[string]string, error) {
 	var project struct {
 		Config map[string]struct{ Default any } `yaml:"config"`
 	}
@@ -26,45 +26,49 @@ func Settings(top, stack string) (cfg *config.Config, region string, err error) 
 	for name, into := range map[string]any{"Pulumi.yaml": &project, "Pulumi." + stack + ".yaml": &own} {
 		content, err := os.ReadFile(filepath.Join(top, name))
 		if err != nil {
-			return nil, "", fmt.Errorf("read the stack's configuration: %w; run at the top of the checkout, and name a stack that it knows", err)
+			return nil, fmt.Errorf("read the stack's configuration: %w; run at the top of the checkout, and name a stack that it knows", err)
 		}
 		if err := yaml.Unmarshal(content, into); err != nil {
-			return nil, "", fmt.Errorf("understand %s: %w", name, err)
+			return nil, fmt.Errorf("understand %s: %w", name, err)
 		}
 	}
-	texts := fileSource{}
-	set := func(key string, value any) error {
-		text, ok := value.(string)
-		if !ok {
+	values := map[string]any{}
+	for key, declared := range project.Config {
+		if declared.Default != nil {
+			values[key] = declared.Default
+		}
+	}
+	maps.Copy(values, own.Config)
+	texts := map[string]string{}
+	for key, value := range values {
+		text, isText := value.(string)
+		if !isText {
 			encoded, err := json.Marshal(value)
 			if err != nil {
-				return fmt.Errorf("render %s: %w", key, err)
+				return nil, fmt.Errorf("render %s: %w", key, err)
 			}
 			text = string(encoded)
 		}
-		if name, ours := strings.CutPrefix(key, Project+":"); ours {
-			texts[name] = text
-		}
-		if key == "aws:region" {
-			region = text
-		}
-		return nil
+		texts[key] = text
 	}
-	for key, declared := range project.Config {
-		if declared.Default == nil {
-			continue
-		}
-		if err := set(key, declared.Default); err != nil {
-			return nil, "", err
-		}
+	return texts, nil
+}
+
+// Settings is a stack's configuration as its files have it, for what runs before the stack exists. The region is that of
+// aws:region; empty where the stack leaves it to the environment.
+func Settings(top, stack string) (cfg *config.Config, region string, err error) {
+	values, err := Values(top, stack)
+	if err != nil {
+		return nil, "", err
 	}
-	for key, value := range own.Config {
-		if err := set(key, value); err != nil {
-			return nil, "", err
+	ours := fileSource{}
+	for key, value := range values {
+		if name, ok := strings.CutPrefix(key, Project+":"); ok {
+			ours[name] = value
 		}
 	}
-	cfg, err = config.Load(texts, stack)
-	return cfg, region, err
+	cfg, err = config.Load(ours, stack)
+	return cfg, values["aws:region"], err
 }
 
 // fileSource is config's source from files.
