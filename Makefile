@@ -13,7 +13,7 @@ OPS := go run ./ops/cmd/slipway
 GO_TEST := go test -race
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview down outputs stop fault chaos bench build test test-infra test-local test-backend test-frontend test-embedded lint lint-workflows restore rollback releases review cost bootstrap summary notify drift unlock comment forked fmt golden clean
+.PHONY: help up preview down outputs stop fault chaos bench build test test-infra test-local test-backend test-frontend test-embedded lint lint-workflows restore rollback releases review cost bootstrap summary notify drift refresh unlock comment forked fmt golden clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,7 +34,7 @@ rollback: $(LOCAL)
 	@$(LOCAL) rollback "$$REVISION"
 # The commands below then ask the embedded cloud's engine.
 export SLIPWAY_PULUMI := $(LOCAL) pulumi
-summary notify drift cost: $(LOCAL)
+summary notify drift refresh cost: $(LOCAL)
 else
 up restore rollback releases: ; @$(OPS) $@ --stack "$$STACK"
 preview: ; pulumi preview --stack "$$STACK"
@@ -64,6 +64,9 @@ notify: ## tell Slack how the run went (RESULT=success or failure), by the webho
 	@$(OPS) $@ --stack "$$STACK"
 
 drift: ## say what differs between STACK's state and the cloud; fails if something does
+	@$(OPS) $@ --stack "$$STACK"
+
+refresh: ## read what stands in the cloud into STACK's state; `up` then puts right what differs
 	@$(OPS) $@ --stack "$$STACK"
 
 unlock: ## free STACK's state from locks of runs of GitHub Actions that are dead, and from no others

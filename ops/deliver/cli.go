@@ -40,7 +40,8 @@ const services = "**aws:ecs/service:Service**"
 // Name implements Stack.
 func (c CLI) Name() string { return c.Stack }
 
-// Up implements Stack. On a terminal the CLI asks before it changes anything; in a job it does not.
+// Up implements Stack. On a terminal the CLI has it to itself, and asks before it changes anything: out then gets nothing. In a job
+// it does not ask.
 func (c CLI) Up(ctx context.Context, release string, out io.Writer) error {
 	forget, err := c.claim(ctx)
 	if err != nil {
@@ -59,10 +60,10 @@ func (c CLI) Up(ctx context.Context, release string, out io.Writer) error {
 		defer func() { _ = os.Remove(file) }()
 		args = append(args, "--config-file", file)
 	}
-	if !isatty.IsTerminal(os.Stdin.Fd()) {
-		args = append(args, "--yes", "--non-interactive")
+	if isatty.IsTerminal(os.Stdin.Fd()) && isatty.IsTerminal(os.Stdout.Fd()) {
+		return c.run(ctx, os.Stdin, os.Stdout, args...)
 	}
-	return c.run(ctx, os.Stdin, out, args...)
+	return c.run(ctx, nil, out, append(args, "--yes", "--non-interactive")...)
 }
 
 // settle reads the services' state from ECS where the last run failed: ECS may have gone back to an earlier task definition, and

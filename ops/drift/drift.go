@@ -21,6 +21,12 @@ func Args(stack string) []string {
 	}
 }
 
+// RefreshArgs are the arguments of the pulumi CLI that read what stands in the cloud into the state. An `up` puts right afterwards what
+// differs from the program; without that it compares the program with what the state says.
+func RefreshArgs(stack string) []string {
+	return []string{"refresh", "--yes", "--skip-preview", "--non-interactive", "--stack", stack, "--exclude", images}
+}
+
 // Change is one resource that is not as the state says.
 type Change struct {
 	URN        string

@@ -30,7 +30,8 @@ func Markdown(stack string, changes []Change) string {
 			fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", who, code(property.Path), code(property.Was), code(property.Is))
 		}
 	}
-	fmt.Fprintf(&b, "\n`make up STACK=%s` puts back what the program declares. To keep a change, write it into the program first.\n", stack)
+	fmt.Fprintf(&b, "\n`make refresh STACK=%[1]s` and then `make up STACK=%[1]s` put back what the program declares. To keep a change, write it into the "+
+		"program first.\n", stack)
 	return b.String()
 }
 

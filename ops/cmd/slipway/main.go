@@ -33,6 +33,7 @@ var commands = []command{
 	{"summary", "print how the last run went, in Markdown", summarize},
 	{"notify", "tell Slack how the last run went", notify},
 	{"drift", "say what differs between the state and the cloud", findDrift},
+	{"refresh", "read what stands in the cloud into the state", refresh},
 	{"unlock", "free the state from the locks of dead jobs", unlock},
 	{"review", "print what matters in a preview, in Markdown", printReview},
 	{"comment", "put --file at the top of the pull request's comment", comment},

@@ -75,7 +75,8 @@ func findDrift(ctx context.Context, d *desk) error {
 	run := report.Run{Action: "drift", Stack: d.cli.Stack, Started: time.Now(), Result: report.Success}
 	changes, err := driftOf(ctx, d)
 	if err == nil && len(changes) > 0 {
-		err = fmt.Errorf("%s; put the cloud right by `make up STACK=%s`, or write what is meant into the configuration", drift.Line(changes), d.cli.Stack)
+		err = fmt.Errorf("%[1]s; `make refresh STACK=%[2]s` and then `make up STACK=%[2]s` put the cloud right, or write what is meant into the configuration",
+			drift.Line(changes), d.cli.Stack)
 	}
 	if err != nil {
 		run.Result, run.Reason = report.Failure, err.Error()
@@ -87,6 +88,13 @@ func findDrift(ctx context.Context, d *desk) error {
 		err = errors.Join(err, report.Append(os.Getenv("GITHUB_STEP_SUMMARY"), text))
 	}
 	return errors.Join(err, report.NoteRun(d.Runs, run))
+}
+
+// refresh takes no claim on the state: a person types it, and no job does.
+func refresh(ctx context.Context, d *desk) error {
+	text, err := d.cli.Read(ctx, drift.RefreshArgs(d.cli.Stack)...)
+	_, _ = os.Stdout.Write(text)
+	return err
 }
 
 func driftOf(ctx context.Context, d *desk) ([]drift.Change, error) {
