@@ -41,19 +41,20 @@ func (f *Failed) Error() string {
 	return fmt.Sprintf("services.%s: %s", f.Service, strings.Join(append([]string{f.Reason}, f.Details...), "\n  "))
 }
 
-// Judge asks AWS. Pause is the time between two looks.
+// Judge asks AWS.
 type Judge struct {
-	ecs   *ecs.Client
-	elb   *elb.Client
-	logs  *cloudwatchlogs.Client
-	pause time.Duration
+	ecs         *ecs.Client
+	elb         *elb.Client
+	logs        *cloudwatchlogs.Client
+	pause       time.Duration // between two looks
+	propagation time.Duration // that ECS may go on showing what it knew before it was asked for something else
 }
 
 // New is a Judge that asks with a configuration's credentials, in its region.
 func New(config aws.Config) *Judge {
 	return &Judge{
 		ecs: ecs.NewFromConfig(config), elb: elb.NewFromConfig(config), logs: cloudwatchlogs.NewFromConfig(config),
-		pause: 2 * time.Second,
+		pause: 2 * time.Second, propagation: 20 * time.Second,
 	}
 }
 
@@ -62,7 +63,7 @@ func New(config aws.Config) *Judge {
 // the latest when patience ends; any other error is AWS's, which could not be asked.
 func (j *Judge) Await(ctx context.Context, service Service) error {
 	start := time.Now()
-	c := &hearing{Judge: j, service: service, sick: map[string]string{}, began: start.Add(-recently), believed: start.Add(propagation)}
+	c := &hearing{Judge: j, service: service, sick: map[string]string{}, began: start.Add(-recently), believed: start.Add(j.propagation)}
 	deadline := start.Add(service.Patience)
 	for {
 		state, err := c.look(ctx)
@@ -84,9 +85,6 @@ func (j *Judge) Await(ctx context.Context, service Service) error {
 		}
 	}
 }
-
-// propagation is how long ECS may go on showing what it knew before it was asked for something else.
-const propagation = 20 * time.Second
 
 // recently is how long before the hearing ECS may have been asked, clocks that differ included.
 const recently = 30 * time.Second
