@@ -34,7 +34,7 @@ rollback: $(LOCAL)
 	@$(LOCAL) rollback "$$REVISION"
 # The commands below then ask the embedded cloud's engine.
 export SLIPWAY_PULUMI := $(LOCAL) pulumi
-summary notify drift refresh cost: $(LOCAL)
+summary notify drift refresh review cost: $(LOCAL)
 else
 up restore rollback releases: ; @$(OPS) $@ --stack "$$STACK"
 preview: ; pulumi preview --stack "$$STACK"

@@ -45,8 +45,8 @@ func TestFidelity(t *testing.T) {
 }
 
 var (
-	namedTests = regexp.MustCompile("^`[a-z]+: Test[A-Za-z]+`(, `[a-z]+: Test[A-Za-z]+`)*$")
-	namedTest  = regexp.MustCompile("`([a-z]+): (Test[A-Za-z]+)`")
+	namedTests = regexp.MustCompile("^`[a-z0-9]+: Test[A-Za-z]+`(, `[a-z0-9]+: Test[A-Za-z]+`)*$")
+	namedTest  = regexp.MustCompile("`([a-z0-9]+): (Test[A-Za-z]+)`")
 )
 
 // checkFidelity reads the tables of what behaves as AWS, and returns how many rows they have and what is wrong with them.

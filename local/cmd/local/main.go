@@ -141,6 +141,9 @@ func passOn(ctx context.Context, args []string) error {
 		return err
 	}
 	e.Out, e.Cache.Out = os.Stderr, os.Stderr
+	if len(args) > 0 && args[0] == "preview" {
+		return e.PreviewJSON(ctx, os.Stdout)
+	}
 	return e.Pulumi(ctx, args, os.Stdout, os.Stderr)
 }
 
