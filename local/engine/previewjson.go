@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/events"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optpreview"
@@ -12,7 +13,8 @@ import (
 )
 
 // previewStep and previewDocument are what `pulumi preview --json --show-sames` prints, as far as whoever reads a preview needs it. The
-// CLI cannot print that here: the program runs in this process, and the Automation API takes the CLI's output for its own.
+// CLI cannot print that here: the program runs in this process, and the Automation API takes the CLI's output for its own. What an
+// input comes from is not among the engine's events, so the cost of a service whose task definition changes stays unknown.
 type previewStep struct {
 	Op             string                          `json:"op"`
 	URN            string                          `json:"urn"`
@@ -72,10 +74,16 @@ func (e Engine) PreviewJSON(ctx context.Context, out io.Writer) error {
 	return brief("preview", err)
 }
 
+// partial are the operations that a replacement consists of, which the CLI leaves out beside the replacement itself.
+var partial = []apitype.OpType{apitype.OpCreateReplacement, apitype.OpDeleteReplaced, apitype.OpReadReplacement, apitype.OpDiscardReplaced}
+
 func (d *previewDocument) add(event events.EngineEvent) {
 	switch {
 	case event.ResourcePreEvent != nil:
 		step := event.ResourcePreEvent.Metadata
+		if slices.Contains(partial, step.Op) {
+			return
+		}
 		d.Steps = append(d.Steps, previewStep{
 			Op: string(step.Op), URN: step.URN, OldState: step.Old, NewState: step.New,
 			DiffReasons: step.Diffs, ReplaceReasons: step.Keys, DetailedDiff: step.DetailedDiff,
