@@ -133,6 +133,15 @@ func (c checkout) followRunbook(t *testing.T, release string) {
 		run(t, c.dir, "make", append([]string{"--no-print-directory"}, words...)...)
 	}
 	c.mustRun(t, c.outputs(t, "local").URL, release)
+	// What else the workflows type, with nothing to tell and with something.
+	typed := func(target string) string {
+		return run(t, c.dir, "make", "--no-print-directory", target, "STACK=local")
+	}
+	c.says(t, typed("drift"), "local: no drift")
+	c.says(t, typed("cost"), "application load balancer", "in all")
+	c.says(t, typed("notify"), "SLACK_WEBHOOK_URL is not set")
+	c.change(t, "Pulumi.local.yaml", strings.Replace(c.read(t, "Pulumi.local.yaml"), "\nconfig:\n", "\nconfig:\n  slipway:databaseName: other\n", 1))
+	c.says(t, typed("review"), "1 resource with state is replaced or deleted", "<code>dbName</code>")
 }
 
 // judge releases what cannot run, and holds what must be true after it.

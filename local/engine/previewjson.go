@@ -13,8 +13,7 @@ import (
 )
 
 // previewStep and previewDocument are what `pulumi preview --json --show-sames` prints, as far as whoever reads a preview needs it. The
-// CLI cannot print that here: the program runs in this process, and the Automation API takes the CLI's output for its own. What an
-// input comes from is not among the engine's events, so the cost of a service whose task definition changes stays unknown.
+// CLI cannot print that here: the program runs in this process, and the Automation API takes the CLI's output for its own.
 type previewStep struct {
 	Op             string                          `json:"op"`
 	URN            string                          `json:"urn"`
