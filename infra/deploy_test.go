@@ -311,15 +311,7 @@ func TestKnownTag(t *testing.T) {
 	infratest.Docker(t, true)
 	commit := infratest.Checkout(t, "frontend", "backend")
 	answers := registryOf(map[string]string{"myapp/backend:" + commit: digest, "myapp/frontend:" + commit: digest})
-	answers["pulumi:pulumi:readStackResourceOutputs"] = func(args resource.PropertyMap) (resource.PropertyMap, error) {
-		if stack := args["stackName"].StringValue(); !strings.HasSuffix(stack, "/slipway/staging") {
-			return nil, fmt.Errorf("asked for stack %s", stack)
-		}
-		urn := "urn:pulumi:staging::slipway::slipway:registry:Images$docker:index/image:Image::"
-		return resource.NewPropertyMapFromMap(map[string]any{"outputs": map[string]any{
-			urn + "backend-" + commit: map[string]any{}, urn + "frontend-" + commit: map[string]any{},
-		}}), nil
-	}
+	answers["pulumi:pulumi:readStackResourceOutputs"] = stateOf("backend-"+commit, "frontend-"+commit)
 	recorder := &infratest.Recorder{Answers: answers}
 	if err := infratest.Run(t, program, "staging", settings, recorder); err != nil {
 		t.Fatal(err)
@@ -339,6 +331,41 @@ func TestKnownTag(t *testing.T) {
 				t.Errorf("%s runs %s", definition.Name, c.Image)
 			}
 		}
+	}
+}
+
+// stateOf answers as the engine does about the state of staging, which holds images of the given names.
+func stateOf(images ...string) infratest.Answer {
+	return func(args resource.PropertyMap) (resource.PropertyMap, error) {
+		if stack := args["stackName"].StringValue(); !strings.HasSuffix(stack, "/slipway/staging") {
+			return nil, fmt.Errorf("asked for stack %s", stack)
+		}
+		held := map[string]any{}
+		for _, image := range images {
+			held["urn:pulumi:staging::slipway::slipway:registry:Images$docker:index/image:Image::"+image] = map[string]any{}
+		}
+		return resource.NewPropertyMapFromMap(map[string]any{"outputs": held}), nil
+	}
+}
+
+// TestLostImage holds that an image that this stack has built, and that the registry does not have any more, is built again: the
+// resource in the state would go on saying that it is there.
+func TestLostImage(t *testing.T) {
+	settings := infratest.Settings(t, top, "staging")
+	infratest.Docker(t, true)
+	commit := infratest.Checkout(t, "frontend", "backend")
+	answers := registryOf(map[string]string{"myapp/frontend:" + commit: infratest.Digest})
+	answers["pulumi:pulumi:readStackResourceOutputs"] = stateOf("backend-"+commit, "frontend-"+commit)
+	recorder := &infratest.Recorder{Answers: answers}
+	if err := infratest.Run(t, program, "staging", settings, recorder); err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, image := range of(t, recorder.Resources(), "docker:index/image:Image") {
+		names = append(names, image.Name)
+	}
+	if want := []string{"backend-" + commit + "-again", "frontend-" + commit}; !slices.Equal(names, want) {
+		t.Errorf("declared %v, want %v", names, want)
 	}
 }
 

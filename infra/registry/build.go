@@ -30,6 +30,9 @@ func (b *imageBuilder) build(service string, source Source) error {
 		b.images.References[service] = pulumi.Sprintf("%s@%s", url, known.digest)
 		return nil
 	}
+	if known.digest == "" && b.holds(name) {
+		name += "-again" // built once, and gone from the registry since: only another resource is built anew
+	}
 	if err := b.logIn(); err != nil {
 		return err
 	}
@@ -53,8 +56,9 @@ func (b *imageBuilder) build(service string, source Source) error {
 		SkipPush:  pulumi.Bool(known.digest != ""),
 		Registry:  login,
 	}, b.parent,
-		// Once pushed, the tag is found, which is no reason to touch the image again.
-		pulumi.IgnoreChanges([]string{"skipPush"}),
+		// Once pushed, the tag is found, and nothing is a reason to touch the image again: what its content depends on is in its
+		// name, and a second push of the tag would fail.
+		pulumi.IgnoreChanges([]string{"skipPush", "build"}),
 		// Deleting the old release's image from the state must not delete it from the registry: it is the way back.
 		pulumi.RetainOnDelete(true))
 	if err != nil {

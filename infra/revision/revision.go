@@ -113,13 +113,17 @@ func (r repository) head() (string, error) {
 
 // source names the content of one folder.
 func (r repository) source(folder string) (Source, error) {
-	listed, err := r.git("log", fmt.Sprintf("--max-count=%d", 1+cacheDepth), "--format=%H", "HEAD", "--", folder)
+	newest, err := r.touched(folder, "HEAD", 1)
 	if err != nil {
-		return Source{}, fmt.Errorf("revision: ask git which commits touched %s: %w", folder, err)
+		return Source{}, err
 	}
-	commits := strings.Fields(listed)
-	if len(commits) == 0 {
+	if len(newest) == 0 {
 		return Source{}, fmt.Errorf("revision: no commit holds folder %s; commit it, or mend the service's folder", folder)
+	}
+	// From that commit on, and not from HEAD, so that they follow from it.
+	commits, err := r.touched(folder, newest[0], 1+cacheDepth)
+	if err != nil {
+		return Source{}, err
 	}
 	source := Source{Tag: commits[0], Earlier: commits[1:]}
 	if r.tree == "" {
@@ -134,6 +138,15 @@ func (r repository) source(folder string) (Source, error) {
 		source = Source{Tag: dirty(commits[0], now), Earlier: commits[:min(len(commits), cacheDepth)]}
 	}
 	return source, nil
+}
+
+// touched lists the last commits that touched a folder, the newest first, up to one that is given.
+func (r repository) touched(folder, from string, most int) ([]string, error) {
+	listed, err := r.git("log", fmt.Sprintf("--max-count=%d", most), "--format=%H", from, "--", folder)
+	if err != nil {
+		return nil, fmt.Errorf("revision: ask git which commits touched %s: %w", folder, err)
+	}
+	return strings.Fields(listed), nil
 }
 
 // dirtyTree is the git tree of the files as they are, untracked ones included and ignored ones not. It is written with an
