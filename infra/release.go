@@ -3,6 +3,8 @@ package infra
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -70,7 +72,6 @@ type release struct {
 	rev      revision.Revision
 	court    court
 	verdicts map[string]pulumi.ResourceArrayOutput // by service
-	order    []string                              // services, as they were awaited
 }
 
 // newRelease begins a release. A preview judges nothing, and needs no court.
@@ -86,7 +87,6 @@ func newRelease(ctx *pulumi.Context, open openCourt, cfg *config.Config, where l
 
 // await judges a service once it has been asked for. Its verdict holds no resource: it is there to be waited for.
 func (r *release) await(name string, cluster *workload.Cluster, service *workload.Service) {
-	r.order = append(r.order, name)
 	r.verdicts[name] = pulumi.All(cluster.Name, service.TaskDefinitionARN, service.TargetGroupARN, service.LogGroup).ApplyTWithContext(
 		r.ctx.Context(), func(ctx context.Context, all []any) ([]pulumi.Resource, error) {
 			if r.ctx.DryRun() {
@@ -123,11 +123,8 @@ func (r *release) record(images *registry.Images) pulumi.StringInput {
 	if r.ctx.DryRun() {
 		return pulumi.String(r.rev.Name)
 	}
-	references := pulumi.StringMap{}
-	for service, reference := range images.References {
-		references[service] = reference
-	}
-	return pulumi.All(r.of(r.order), references).ApplyTWithContext(r.ctx.Context(), func(ctx context.Context, all []any) (string, error) {
+	all := slices.Collect(maps.Keys(r.verdicts))
+	return pulumi.All(r.of(all), pulumi.ToStringMapOutput(images.References)).ApplyTWithContext(r.ctx.Context(), func(ctx context.Context, all []any) (string, error) {
 		for _, row := range r.cfg.Services {
 			_, digest, _ := strings.Cut(all[1].(map[string]string)[row.Name], "@")
 			if err := r.court.ledger.Mark(ctx, repositoryName(r.cfg, row), digest, r.ctx.Stack(), r.rev.Name); err != nil {

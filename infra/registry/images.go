@@ -77,11 +77,7 @@ func NewImages(ctx *pulumi.Context, name string, args ImagesArgs, opts ...pulumi
 	if len(b.missing) > 0 {
 		return nil, b.refusal()
 	}
-	references := pulumi.StringMap{}
-	for service, reference := range i.References {
-		references[service] = reference
-	}
-	return i, ctx.RegisterResourceOutputs(i, pulumi.Map{"references": references})
+	return i, ctx.RegisterResourceOutputs(i, pulumi.Map{"references": pulumi.ToStringMapOutput(i.References)})
 }
 
 // imageBuilder carries what every image of one release needs.

@@ -11,7 +11,6 @@ import (
 	"maps"
 	"regexp"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -168,14 +167,4 @@ func note(all map[string]*Release, repository string, image ecrtypes.ImageDetail
 			release.Pushed = pushed
 		}
 	}
-}
-
-// Short is a release's name as people write it: a few digits of the commit, and whether the tree was dirty.
-func Short(name string) string {
-	commit, dirty, isDirty := strings.Cut(name, "-dirty-")
-	short := commit[:min(len(commit), 12)]
-	if isDirty {
-		short += "-dirty-" + dirty[:min(len(dirty), 4)]
-	}
-	return short
 }

@@ -206,17 +206,21 @@ func Unused(document string, needs []Need, exceptions []Exception) (unused []str
 		if slices.ContainsFunc(needs, func(n Need) bool { return policytest.Covers([]string{action}, n.Action) }) {
 			continue
 		}
-		excused := false
-		for i, e := range exceptions {
-			if e.Action == action {
-				used[i], excused = true, true
-			}
-		}
-		if !excused {
+		if !excused(action, exceptions, used) {
 			unused = append(unused, action)
 		}
 	}
 	return unused, unusedOf(exceptions, used), nil
+}
+
+// excused says whether an action is among the exceptions, and notes those that were used for it.
+func excused(action string, exceptions []Exception, used []bool) (is bool) {
+	for i, e := range exceptions {
+		if e.Action == action {
+			used[i], is = true, true
+		}
+	}
+	return is
 }
 
 // looks is how the names of actions begin that change nothing.
@@ -234,13 +238,7 @@ func Writes(document string, exceptions []Exception) (writes []string, stale []E
 		if looks.MatchString(action) {
 			continue
 		}
-		excused := false
-		for i, e := range exceptions {
-			if e.Action == action {
-				used[i], excused = true, true
-			}
-		}
-		if !excused {
+		if !excused(action, exceptions, used) {
 			writes = append(writes, action)
 		}
 	}

@@ -89,13 +89,13 @@ func TestLedger(t *testing.T) {
 		}
 		if release.Images[backend].Digest != api || release.Images[frontend].Digest != wantFrontend ||
 			release.Images[frontend].Source != source || release.Images[backend].Source != commit("1") {
-			t.Errorf("release %s has %+v", releases.Short(release.Name), release.Images)
+			t.Errorf("release %s has %+v", release.Name, release.Images)
 		}
 		if !release.RanIn("staging", both) || release.RanIn("production", both) != (release.Name == commit("1")) || release.RanIn("beta", both) {
-			t.Errorf("release %s ran in %v", releases.Short(release.Name), release.Stacks)
+			t.Errorf("release %s ran in %v", release.Name, release.Stacks)
 		}
 		if release.Pushed.IsZero() {
-			t.Errorf("release %s was pushed never", releases.Short(release.Name))
+			t.Errorf("release %s was pushed never", release.Name)
 		}
 	}
 }
