@@ -96,6 +96,9 @@ type hearing struct {
 	began    time.Time         // from when on events are of this release
 	believed time.Time         // from when on ECS is believed that it runs something else; at once after it has shown what was asked for
 	sick     map[string]string // targets that were unhealthy when last seen, and how
+	looked   bool
+	retried  string    // id of a deployment that had failed before the hearing began; empty for none
+	renewed  time.Time // from when on ECS is believed that it shows retried and not its successor
 }
 
 // state is one look at a service. At most one of settled and failed is set.
@@ -106,6 +109,8 @@ type state struct {
 }
 
 func (c *hearing) look(ctx context.Context) (state, error) {
+	first := !c.looked
+	c.looked = true
 	found, err := c.ecs.DescribeServices(ctx, &ecs.DescribeServicesInput{
 		Cluster: &c.service.Cluster, Services: []string{c.service.Name},
 	})
@@ -133,6 +138,10 @@ func (c *hearing) look(ctx context.Context) (state, error) {
 		return state{waiting: fmt.Sprintf("ECS still shows %s", short(running))}, nil
 	case running != c.service.TaskDefinition:
 		return state{failed: fmt.Sprintf("%s was asked for, and ECS went back to %s", short(c.service.TaskDefinition), short(running))}, nil
+	case primary.RolloutState == ecstypes.DeploymentRolloutStateFailed && first:
+		return state{waiting: "it had failed before, and is tried again"}, c.retry(ctx, aws.ToString(primary.Id))
+	case aws.ToString(primary.Id) == c.retried && time.Now().Before(c.renewed):
+		return state{waiting: "ECS still shows the deployment that had failed before"}, nil
 	case primary.RolloutState == ecstypes.DeploymentRolloutStateFailed:
 		return state{failed: fmt.Sprintf("%s does not start, and there is no earlier deployment to go back to", short(running))}, nil
 	case primary.RolloutState == ecstypes.DeploymentRolloutStateInProgress:

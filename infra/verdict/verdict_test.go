@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -24,6 +25,7 @@ type cloud struct {
 
 	mu    sync.Mutex
 	looks int
+	began []string // bodies of the requests to begin a deployment
 }
 
 func (c *cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -34,6 +36,12 @@ func (c *cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/x-amz-json-1.1")
+	if operation == "UpdateService" {
+		body, _ := io.ReadAll(r.Body)
+		c.mu.Lock()
+		c.began = append(c.began, string(body))
+		c.mu.Unlock()
+	}
 	answer, ok := c.answers[operation]
 	switch {
 	case strings.HasPrefix(answer, "!"):
@@ -246,5 +254,32 @@ func TestTrouble(t *testing.T) {
 	j := New(aws.Config{Region: "us-east-1", BaseEndpoint: aws.String(server.URL), Credentials: credentials.NewStaticCredentialsProvider("k", "s", "")})
 	if err := j.Await(ctx, Service{Name: "app", Patience: time.Minute}); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestFailedBefore holds that a first deployment which ECS gave up in an earlier run is begun again, since nothing else would ask for
+// it, and that it is judged by what becomes of it then.
+func TestFailedBefore(t *testing.T) {
+	for _, c := range []struct {
+		name, becomes, want string
+	}{{"the cause is mended", "COMPLETED", ""}, {"the cause is still there", "FAILED", "no earlier deployment to go back to"}} {
+		t.Run(c.name, func(t *testing.T) {
+			cloud := &cloud{targets: two()}
+			cloud.service = func(look int) map[string]any {
+				if look < 3 { // once as it was, once because ECS has not caught up
+					return running(asked, "FAILED", 0)
+				}
+				service := running(asked, c.becomes, 2)
+				service["deployments"].([]any)[0].(map[string]any)["id"] = "ecs-svc/2"
+				return service
+			}
+			err := await(t, cloud)
+			if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+				t.Errorf("got %v, want %q", err, c.want)
+			}
+			if len(cloud.began) != 1 || !strings.Contains(cloud.began[0], `"forceNewDeployment":true`) || strings.Contains(cloud.began[0], "taskDefinition") {
+				t.Errorf("it asked for %q", cloud.began)
+			}
+		})
 	}
 }

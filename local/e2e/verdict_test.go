@@ -79,7 +79,12 @@ func TestVerdict(t *testing.T) {
 	}
 	c.says(t, c.refused(t, "restore"), "no release of local has run well yet")
 
+	// Nor is there anything to go back to for the next, which fails by what is not its own fault. With that mended, the same commit
+	// runs, though nothing in it has changed.
 	good := c.change(t, "backend/app/asgi.py", start)
+	c.local(t, "fault", "disk-full")
+	c.says(t, c.refused(t, "up"), "no space left on device")
+	c.local(t, "fault", "clear")
 	c.local(t, "up")
 	ran := c.outputs(t, "local")
 	c.answers(t, ran.URL+"/api/readyz")
