@@ -5,13 +5,16 @@ package balancer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+	"github.com/aws/smithy-go"
 )
 
 // Config is a snapshot of what is registered in ELBv2, but for the targets, which come by Register.
@@ -39,8 +42,22 @@ type TargetGroup struct {
 	Attributes map[string]string
 }
 
-// Read reads all that is registered. What is removed while it reads makes it fail; read again then.
-func Read(ctx context.Context, api *elb.Client) (Config, error) {
+// rereads is how often Read begins again. Each time something else must have been removed meanwhile, and a stack has no more
+// load balancers, listeners and groups than this.
+const rereads = 50
+
+// Read reads all that is registered. It takes several calls, so where something was removed between two of them it begins again.
+func Read(ctx context.Context, api *elb.Client) (config Config, err error) {
+	for range rereads {
+		config, err = read(ctx, api)
+		if refused := (smithy.APIError)(nil); !errors.As(err, &refused) || !strings.HasSuffix(refused.ErrorCode(), "NotFound") {
+			return config, err
+		}
+	}
+	return config, err
+}
+
+func read(ctx context.Context, api *elb.Client) (Config, error) {
 	var config Config
 	for pages := elb.NewDescribeLoadBalancersPaginator(api, nil); pages.HasMorePages(); {
 		page, err := pages.NextPage(ctx)

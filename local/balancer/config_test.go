@@ -2,10 +2,13 @@ package balancer_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"regexp"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -133,5 +136,34 @@ func TestRead(t *testing.T) {
 	}
 	if all := b.Health(*lone); all[0].TargetHealth.State != types.TargetHealthStateEnumUnused {
 		t.Errorf("the target of the lone group is %+v", all[0].TargetHealth)
+	}
+}
+
+// TestReadWhileRemoved holds that a group which goes between two calls of a reading is left out, and that the reading does not
+// fail: `down` removes groups beside each other, and each removal reads.
+func TestReadWhileRemoved(t *testing.T) {
+	t.Parallel()
+	var lists atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		const group = `<member><TargetGroupArn>%[1]s</TargetGroupArn><TargetGroupName>%[1]s</TargetGroupName></member>`
+		_ = r.ParseForm()
+		switch {
+		case r.Form.Get("Action") == "DescribeTargetGroups":
+			groups := fmt.Sprintf(group, "stays")
+			if lists.Add(1) == 1 {
+				groups += fmt.Sprintf(group, "goes")
+			}
+			_, _ = fmt.Fprintf(w, "<R><DescribeTargetGroupsResult><TargetGroups>%s</TargetGroups></DescribeTargetGroupsResult></R>", groups)
+		case r.Form.Get("TargetGroupArn") == "goes":
+			w.WriteHeader(http.StatusBadRequest)
+			_, _ = fmt.Fprint(w, "<ErrorResponse><Error><Code>TargetGroupNotFound</Code><Message>gone</Message></Error></ErrorResponse>")
+		default:
+			_, _ = fmt.Fprintf(w, "<R><%[1]sResult></%[1]sResult></R>", r.Form.Get("Action"))
+		}
+	}))
+	t.Cleanup(server.Close)
+	config, err := balancer.Read(t.Context(), elb.NewFromConfig(awsapi.Config(server.URL)))
+	if err != nil || len(config.Groups) != 1 || aws.ToString(config.Groups[0].TargetGroupName) != "stays" {
+		t.Errorf("read %+v, %v; want the group that stays", config, err)
 	}
 }
