@@ -65,8 +65,8 @@ func (j *Judge) Await(ctx context.Context, service Service) error {
 	start := time.Now()
 	c := &hearing{Judge: j, service: service, sick: map[string]string{}, began: start.Add(-recently), believed: start.Add(j.propagation)}
 	deadline := start.Add(service.Patience)
-	for {
-		state, err := c.look(ctx)
+	for first := true; ; first = false {
+		state, err := c.look(ctx, first)
 		if err != nil {
 			return fmt.Errorf("services.%s: ask AWS how the release went: %w", service.Name, err)
 		}
@@ -96,9 +96,8 @@ type hearing struct {
 	began    time.Time         // from when on events are of this release
 	believed time.Time         // from when on ECS is believed that it runs something else; at once after it has shown what was asked for
 	sick     map[string]string // targets that were unhealthy when last seen, and how
-	looked   bool
-	retried  string    // id of a deployment that had failed before the hearing began; empty for none
-	renewed  time.Time // from when on ECS is believed that it shows retried and not its successor
+	retried  string            // id of a deployment that had failed before the hearing began; empty for none
+	renewed  time.Time         // from when on ECS is believed that it shows retried and not its successor
 }
 
 // state is one look at a service. At most one of settled and failed is set.
@@ -108,9 +107,8 @@ type state struct {
 	waiting string // what is not as it should be yet
 }
 
-func (c *hearing) look(ctx context.Context) (state, error) {
-	first := !c.looked
-	c.looked = true
+// look asks how the service is. What it finds failed at the first look had failed before the hearing, and is begun again.
+func (c *hearing) look(ctx context.Context, first bool) (state, error) {
 	found, err := c.ecs.DescribeServices(ctx, &ecs.DescribeServicesInput{
 		Cluster: &c.service.Cluster, Services: []string{c.service.Name},
 	})
