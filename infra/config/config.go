@@ -4,8 +4,8 @@ package config
 
 import "net/netip"
 
-// Config is what one stack is configured to be. Every field's tags declare its key, its default (none: it is required),
-// its limits and what it means; Pulumi.yaml declares the same, and a test holds the two together.
+// Config is what one stack is configured to be. Every field's tags declare its key, its unit, its default (none: it is required),
+// its limits, what makes it cost something and what it means; Pulumi.yaml declares the same, and a test holds the two together.
 type Config struct {
 	App              App
 	Revision         string `key:"revision" default:"" doc:"Release to run again, by its commit of 40 hexadecimal digits: taken from the registry, never built. Empty for the checked out commit."`
@@ -17,7 +17,7 @@ type Config struct {
 	Database         Database
 	Edge             Edge
 	Cluster          Cluster
-	LogRetentionDays int       `key:"logRetentionDays" default:"30" doc:"Days that logs are kept; one of the periods that CloudWatch Logs offers."`
+	LogRetentionDays int       `key:"logRetentionDays" unit:"days" default:"30" cost:"by the GB" doc:"Days that logs are kept; one of the periods that CloudWatch Logs offers."`
 	Services         []Service // sorted by name
 }
 
@@ -33,10 +33,10 @@ type Registry struct {
 	Account      string   `key:"registryAccount" default:"" doc:"Account of the repositories, 12 digits, where it is another one; empty for the stack's own."`
 	Stacks       []string `key:"registryStacks" default:"[]" doc:"Other stacks that run images of these repositories, the last in the line of promotion first: what each can go back to is kept."`
 	Accounts     []string `key:"registryAccounts" default:"[]" doc:"Other accounts, 12 digits each, whose stacks run images of these repositories."`
-	KeepReleases int      `key:"registryKeepReleases" default:"100" min:"10" max:"1000" doc:"Images that ran well which each repository keeps for each stack, the newest; one that a stack runs is always among them."`
-	KeepTagged   int      `key:"registryKeepTagged" default:"200" min:"20" max:"10000" doc:"Images which no stack has run well that each repository keeps, the newest."`
-	UntaggedDays int      `key:"registryUntaggedDays" default:"7" min:"1" max:"365" doc:"Days until an untagged image expires."`
-	KmsKeyArn    string   `key:"registryKmsKeyArn" default:"" doc:"ARN of the KMS key that encrypts images; empty for AES-256 under a key of ECR's."`
+	KeepReleases int      `key:"registryKeepReleases" unit:"images" default:"100" min:"10" max:"1000" cost:"storage by GB" doc:"Images that ran well which each repository keeps for each stack, the newest; one that a stack runs is always among them."`
+	KeepTagged   int      `key:"registryKeepTagged" unit:"images" default:"200" min:"20" max:"10000" cost:"storage by GB" doc:"Images which no stack has run well that each repository keeps, the newest."`
+	UntaggedDays int      `key:"registryUntaggedDays" unit:"days" default:"7" min:"1" max:"365" cost:"storage by GB" doc:"Days until an untagged image expires."`
+	KmsKeyArn    string   `key:"registryKmsKeyArn" default:"" cost:"requests to KMS" doc:"ARN of the KMS key that encrypts images; empty for AES-256 under a key of ECR's."`
 	ForceDelete  bool     `key:"registryForceDelete" default:"false" doc:"Whether destroying the stack deletes repositories that still hold images."`
 }
 
@@ -78,8 +78,8 @@ const (
 // Network is about the VPC.
 type Network struct {
 	Cidr          netip.Prefix   `key:"networkCidr" default:"10.0.0.0/16" doc:"Private IPv4 range of the VPC, from /16 to /22."`
-	ZoneCount     int            `key:"networkZoneCount" default:"2" min:"2" max:"3" doc:"Availability zones to spread over; the load balancer and the database need two."`
-	Nat           NAT            `key:"networkNat" default:"single" oneof:"none,single,perZone" doc:"Way out for tasks: none (interface endpoints instead), a single NAT gateway, or one per zone."`
+	ZoneCount     int            `key:"networkZoneCount" unit:"zones" default:"2" min:"2" max:"3" cost:"with each zone: a public address, with networkNat perZone a gateway, with none the endpoints" doc:"Availability zones to spread over; the load balancer and the database need two."`
+	Nat           NAT            `key:"networkNat" default:"single" oneof:"none,single,perZone" cost:"single: a gateway; perZone: one a zone; none: four endpoints a zone, a fifth with exec" doc:"Way out for tasks: none (interface endpoints instead), a single NAT gateway, or one per zone."`
 	PublicCidrs   []netip.Prefix `key:"networkPublicCidrs" default:"[]" doc:"Ranges of the public subnets, one a zone; empty to carve them from networkCidr."`
 	PrivateCidrs  []netip.Prefix `key:"networkPrivateCidrs" default:"[]" doc:"Ranges of the private subnets, one a zone, at least /26: every task takes an address; empty to carve them."`
 	IsolatedCidrs []netip.Prefix `key:"networkIsolatedCidrs" default:"[]" doc:"Ranges of the isolated subnets, one a zone; empty to carve them."`
@@ -90,12 +90,12 @@ type Database struct {
 	Name             string `key:"databaseName" default:"app" doc:"Name of the database."`
 	User             string `key:"databaseUser" default:"app" doc:"Name of the master user; its password is made and kept by RDS."`
 	Version          string `key:"databaseVersion" default:"17" doc:"Major version of PostgreSQL; minor versions follow by themselves."`
-	InstanceClass    string `key:"databaseInstanceClass" default:"db.t4g.micro" doc:"RDS instance class."`
-	StorageGb        int    `key:"databaseStorageGb" default:"20" min:"20" max:"65536" doc:"Storage in GiB; it can grow and never shrink."`
-	MultiAz          bool   `key:"databaseMultiAz" default:"false" doc:"Whether a standby in another zone takes over when the first fails; doubles the price."`
-	BackupDays       int    `key:"databaseBackupDays" default:"7" min:"0" max:"35" doc:"Days that automatic backups are kept; 0 switches them off."`
+	InstanceClass    string `key:"databaseInstanceClass" default:"db.t4g.micro" cost:"by the hour" doc:"RDS instance class."`
+	StorageGb        int    `key:"databaseStorageGb" unit:"GiB" default:"20" min:"20" max:"65536" cost:"by the GB" doc:"Storage in GiB; it can grow and never shrink."`
+	MultiAz          bool   `key:"databaseMultiAz" default:"false" cost:"a second instance and its storage" doc:"Whether a standby in another zone takes over when the first fails; doubles the price."`
+	BackupDays       int    `key:"databaseBackupDays" unit:"days" default:"7" min:"0" max:"35" cost:"beyond the size of the storage, by the GB" doc:"Days that automatic backups are kept; 0 switches them off."`
 	Protected        bool   `key:"databaseProtected" default:"true" doc:"Whether both RDS and Pulumi refuse to delete the database."`
-	FinalSnapshot    bool   `key:"databaseFinalSnapshot" default:"true" doc:"Whether deleting the database leaves a snapshot."`
+	FinalSnapshot    bool   `key:"databaseFinalSnapshot" default:"true" cost:"by the GB, after the stack is gone" doc:"Whether deleting the database leaves a snapshot."`
 	ApplyImmediately bool   `key:"databaseApplyImmediately" default:"false" doc:"Whether changes that restart the database are made at once; else in its maintenance window."`
 	TLS              string `key:"databaseTls" default:"verify-full" oneof:"verify-full,require" doc:"How clients check the server: verify-full checks its certificate and name, require only encrypts."`
 }
@@ -103,16 +103,16 @@ type Database struct {
 // Edge is about the load balancer.
 type Edge struct {
 	IngressCIDRs          []netip.Prefix `key:"edgeIngressCidrs" default:"[\"0.0.0.0/0\"]" doc:"IPv4 ranges that may connect to the load balancer."`
-	IdleSeconds           int            `key:"edgeIdleSeconds" default:"60" min:"1" max:"4000" doc:"Seconds until an idle connection is closed; containers are told to keep theirs 15 longer, by KEEP_ALIVE_SECONDS."`
-	DeregistrationSeconds int            `key:"edgeDeregistrationSeconds" default:"20" min:"0" max:"3600" doc:"Seconds that a leaving task may take to finish its requests."`
+	IdleSeconds           int            `key:"edgeIdleSeconds" unit:"s" default:"60" min:"1" max:"4000" doc:"Seconds until an idle connection is closed; containers are told to keep theirs 15 longer, by KEEP_ALIVE_SECONDS."`
+	DeregistrationSeconds int            `key:"edgeDeregistrationSeconds" unit:"s" default:"20" min:"0" max:"3600" doc:"Seconds that a leaving task may take to finish its requests."`
 	DeletionProtection    bool           `key:"edgeDeletionProtection" default:"false" doc:"Whether AWS refuses to delete the load balancer."`
 }
 
 // Cluster is about ECS.
 type Cluster struct {
-	ContainerInsights     string `key:"clusterContainerInsights" default:"disabled" oneof:"disabled,enabled,enhanced" doc:"CloudWatch Container Insights; the latter two are charged for by metric."`
+	ContainerInsights     string `key:"clusterContainerInsights" default:"disabled" oneof:"disabled,enabled,enhanced" cost:"by the metric" doc:"CloudWatch Container Insights; the latter two are charged for by metric."`
 	RetainTaskDefinitions bool   `key:"clusterRetainTaskDefinitions" default:"true" doc:"Whether replaced task definitions stay registered, which a service needs to return to one."`
-	DeployMinutes         int    `key:"clusterDeployMinutes" default:"15" min:"5" max:"120" doc:"Minutes after which a release that is not steady has failed; ECS's circuit breaker mostly gives up before."`
+	DeployMinutes         int    `key:"clusterDeployMinutes" unit:"min" default:"15" min:"5" max:"120" doc:"Minutes after which a release that is not steady has failed; ECS's circuit breaker mostly gives up before."`
 }
 
 // Service is one row of services: a container behind the load balancer. Its keys stand below services.NAME.
@@ -124,11 +124,11 @@ type Service struct {
 	Target             string            `key:"target" default:"" doc:"Stage of the Dockerfile to build; empty for the last."`
 	Paths              []string          `key:"path" default:"[]" doc:"Path patterns that the load balancer sends here."`
 	Default            bool              `key:"default" default:"false" doc:"Whether the service takes every path that no other takes."`
-	Port               int               `key:"port" min:"1024" max:"65535" doc:"Port that the container listens on; above 1023, since it does not run as root."`
-	CPU                int               `key:"cpu" default:"256" doc:"CPU units, 1024 to a virtual CPU; a Fargate size."`
-	Memory             int               `key:"memory" default:"512" doc:"Memory in MiB; a Fargate size that goes with cpu."`
+	Port               int               `key:"port" unit:"TCP port" min:"1024" max:"65535" doc:"Port that the container listens on; above 1023, since it does not run as root."`
+	CPU                int               `key:"cpu" unit:"1/1024 vCPU" default:"256" cost:"by the second" doc:"CPU units, 1024 to a virtual CPU; a Fargate size."`
+	Memory             int               `key:"memory" unit:"MiB" default:"512" cost:"by the second" doc:"Memory in MiB; a Fargate size that goes with cpu."`
 	After              []string          `key:"after" default:"[]" doc:"Services that must run their release well before this one is touched."`
-	Count              int               `key:"count" default:"1" min:"0" max:"100" doc:"Tasks to run."`
+	Count              int               `key:"count" unit:"tasks" default:"1" min:"0" max:"100" cost:"by the task" doc:"Tasks to run."`
 	Command            []string          `key:"command" default:"[]" doc:"Command of the container; empty for the image's."`
 	Environment        map[string]string `key:"environment" default:"{}" doc:"Further environment variables; nothing secret."`
 	User               string            `key:"user" default:"10001:10001" doc:"Numeric user and group that the container runs as; not root."`
@@ -138,6 +138,6 @@ type Service struct {
 	Exec               bool              `key:"exec" default:"false" doc:"Whether ECS Exec may open a shell in the tasks."`
 	HealthPath         string            `key:"healthPath" default:"/" doc:"Path that the load balancer asks; 200 is healthy."`
 	HealthCommand      []string          `key:"healthCommand" doc:"Command inside the container that ends with 0 while it is healthy."`
-	HealthGraceSeconds int               `key:"healthGraceSeconds" default:"60" min:"0" max:"7200" doc:"Seconds after a start in which failed checks do not count."`
-	StopSeconds        int               `key:"stopSeconds" default:"30" min:"2" max:"120" doc:"Seconds between SIGTERM and SIGKILL."`
+	HealthGraceSeconds int               `key:"healthGraceSeconds" unit:"s" default:"60" min:"0" max:"7200" doc:"Seconds after a start in which failed checks do not count."`
+	StopSeconds        int               `key:"stopSeconds" unit:"s" default:"30" min:"2" max:"120" doc:"Seconds between SIGTERM and SIGKILL."`
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -17,7 +18,8 @@ const documentationHead = `# Configuration
 
 Every key of a stack, as ` + "`Pulumi.<stack>.yaml`" + ` spells it, after ` + "`slipway:`" + `. This file is written from the Go types by
 ` + "`go test ./infra/config -update`" + `, and a test holds it against them. All values are checked before anything is registered, and
-all problems are told at once.
+all problems are told at once. A list may be written as YAML. What a key costs is said where it costs something; the amounts, by a dated
+price table, are what ` + "`make cost`" + ` prints for a stack.
 
 `
 
@@ -48,9 +50,15 @@ func TestDocumentation(t *testing.T) {
 	}
 }
 
+// kinds names what YAML must hold, by the kind of the Go value. IPv4 ranges are text in a struct.
+var kinds = map[reflect.Kind]string{
+	reflect.String: "string", reflect.Struct: "IPv4 range", reflect.Bool: "boolean", reflect.Int: "integer", reflect.Slice: "list",
+	reflect.Map: "object of strings",
+}
+
 func table(keys []config.Declaration) string {
 	var b strings.Builder
-	b.WriteString("| key | default | limits | meaning |\n|---|---|---|---|\n")
+	b.WriteString("| key | type | default | limits | meaning | costs |\n|---|---|---|---|---|---|\n")
 	for _, key := range keys {
 		value := "required"
 		if key.Default != nil {
@@ -59,11 +67,27 @@ func table(keys []config.Declaration) string {
 				value = "empty"
 			}
 		}
+		kind := kinds[key.Kind]
+		if key.Unit != "" {
+			kind += ", " + key.Unit
+		}
 		limits := strings.Join(key.OneOf, ", ")
 		if key.Min != "" {
 			limits = key.Min + " to " + key.Max
 		}
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", key.Key, value, limits, key.Doc)
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s |\n", key.Key, kind, value, limits, key.Doc, key.Cost)
 	}
 	return b.String()
+}
+
+// TestUnits holds that every whole number says what it counts, and nothing else does.
+func TestUnits(t *testing.T) {
+	for _, key := range append(config.Declared(), config.DeclaredOfService()...) {
+		if (key.Kind == reflect.Int) != (key.Unit != "") {
+			t.Errorf("%s is a %s with the unit %q", key.Key, key.Kind, key.Unit)
+		}
+		if kinds[key.Kind] == "" {
+			t.Errorf("%s: the documentation has no word for a %s", key.Key, key.Kind)
+		}
+	}
 }

@@ -19,6 +19,8 @@ type field struct {
 	defaultText string
 	hasDefault  bool
 	doc         string
+	unit        string // of a whole number
+	cost        string // what AWS charges for it; empty for nothing
 	oneOf       []string
 	min, max    string
 	value       reflect.Value
@@ -37,7 +39,8 @@ func fields(structure reflect.Value) []field {
 			continue
 		}
 		f := field{
-			key: key, doc: declared.Tag.Get("doc"), min: declared.Tag.Get("min"), max: declared.Tag.Get("max"),
+			key: key, doc: declared.Tag.Get("doc"), unit: declared.Tag.Get("unit"), cost: declared.Tag.Get("cost"),
+			min: declared.Tag.Get("min"), max: declared.Tag.Get("max"),
 			value: structure.Field(i),
 		}
 		f.defaultText, f.hasDefault = declared.Tag.Lookup("default")

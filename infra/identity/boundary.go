@@ -42,9 +42,7 @@ func BoundaryPolicy(args Args) (string, error) {
 // boundaryName is the boundary's name; like all names it begins with the stack's.
 func (a Args) boundaryName() string { return a.Prefix + "-boundary" }
 
-func (a Args) boundaryARN() string {
-	return fmt.Sprintf("arn:%s:iam::%s:policy/%s", a.Partition, a.Account, a.boundaryName())
-}
+func (a Args) boundaryARN() string { return a.policyARN(a.boundaryName()) }
 
 func (a Args) roleARN(name string) string {
 	return fmt.Sprintf("arn:%s:iam::%s:role/%s", a.Partition, a.Account, name)

@@ -21,11 +21,20 @@ func (r Roots) targetGroups() string {
 	return begin[:min(len(begin), naming.Uncut(naming.LoadBalancerLimit))]
 }
 
-// DeployPolicy is what `pulumi up` and `pulumi refresh` of one stack do in its account. Statements name the stack's own
-// resources where the API knows names beforehand; where it does not, the region limits them. What changes something is
-// listed action by action; what looks is a family where it takes no resource. The embedded cloud's traffic is held against
-// it (local/e2e), both ways.
+// DeployPolicy is what `pulumi up` and `pulumi refresh` of one stack do in its account: both parts of the deploy role's
+// permissions in one document, for whoever asks what the role may do.
 func DeployPolicy(args Args) (string, error) {
+	return policy.JSON(append(essentials(args), options(args)...)...)
+}
+
+// InlinePolicy is the part of DeployPolicy that every stack needs, and what is never allowed. It stands in the role itself, where
+// IAM takes 10,240 characters.
+func InlinePolicy(args Args) (string, error) { return policy.JSON(essentials(args)...) }
+
+// essentials name the stack's own resources where the API knows names beforehand; where it does not, the region limits them.
+// What changes something is listed action by action; what looks is a family where it takes no resource. The embedded cloud's
+// traffic is held against it (local/e2e), both ways.
+func essentials(args Args) []policy.Statement {
 	statements := []policy.Statement{
 		imageLogin(),
 		{Sid: "Images", Effect: policy.Allow, Action: args.imageActions(), Resource: args.ImageARNs},
@@ -34,7 +43,7 @@ func DeployPolicy(args Args) (string, error) {
 	statements = append(statements, named(args)...)
 	statements = append(statements, args.writeState()...)
 	statements = append(statements, roles(args)...)
-	return policy.JSON(append(statements, nevers(args)...)...)
+	return append(statements, nevers(args)...)
 }
 
 func imageLogin() policy.Statement {
@@ -225,10 +234,10 @@ func roles(args Args) []policy.Statement {
 			Condition: policy.Condition{"StringEquals": {"iam:PermissionsBoundary": {args.boundaryARN()}}},
 		},
 		{
-			Sid:      "ReadTheBoundary",
+			Sid:      "ReadPolicies",
 			Effect:   policy.Allow,
 			Action:   []string{"iam:GetPolicy", "iam:GetPolicyVersion"},
-			Resource: []string{args.boundaryARN()},
+			Resource: []string{args.boundaryARN(), args.optionsARN()},
 		},
 		{
 			Sid: "ReadTheTrust", Effect: policy.Allow,
@@ -265,10 +274,10 @@ func nevers(args Args) []policy.Statement {
 			Resource: []string{"*"}, // whatever role it is, ours or not
 		},
 		{
-			Sid:      "NeverTheBoundary",
+			Sid:      "NeverPolicies",
 			Effect:   policy.Deny,
 			Action:   []string{"iam:CreatePolicy*", "iam:DeletePolicy*", "iam:SetDefault*", "iam:TagPolicy", "iam:UntagPolicy"},
-			Resource: []string{args.boundaryARN()},
+			Resource: []string{args.boundaryARN(), args.optionsARN()},
 		},
 		{
 			Sid:    "NeverTheTrust",

@@ -66,9 +66,12 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 	repository := args.Repository.Owner + "/" + args.Repository.Name
 	deploy, err := id.role(ctx, name, args, kind{
 		name: "deploy", who: "GitHub jobs of " + repository + " in environment " + args.Repository.Environment,
-		trust: DeployTrust, policy: DeployPolicy,
+		trust: DeployTrust, policy: InlinePolicy,
 	}, roleOpts)
 	if err != nil {
+		return nil, err
+	}
+	if err := id.attachOptions(ctx, name, args, deploy); err != nil {
 		return nil, err
 	}
 	boundary, err := id.boundary(ctx, name, args)
@@ -123,6 +126,28 @@ func (i *Identity) role(ctx *pulumi.Context, name string, args Args, k kind, opt
 		return nil, fmt.Errorf("declare the policy of the %s role: %w", k.name, err)
 	}
 	return role, nil
+}
+
+func (i *Identity) attachOptions(ctx *pulumi.Context, name string, args Args, deploy *iam.Role) error {
+	document, err := OptionsPolicy(args)
+	if err != nil {
+		return err
+	}
+	options, err := iam.NewPolicy(ctx, name+"-deploy-options", &iam.PolicyArgs{
+		Name:        pulumi.String(args.optionsName()),
+		Description: pulumi.String("What the deploy role may do for what a stack can switch on"),
+		Policy:      pulumi.String(document),
+	}, pulumi.Parent(i))
+	if err != nil {
+		return fmt.Errorf("declare the deploy role's policy for options: %w", err)
+	}
+	_, err = iam.NewRolePolicyAttachment(ctx, name+"-deploy-options", &iam.RolePolicyAttachmentArgs{
+		Role: deploy.Name, PolicyArn: options.Arn,
+	}, pulumi.Parent(i))
+	if err != nil {
+		return fmt.Errorf("give the deploy role its policy for options: %w", err)
+	}
+	return nil
 }
 
 func (i *Identity) boundary(ctx *pulumi.Context, name string, args Args) (*iam.Policy, error) {

@@ -14,6 +14,7 @@ import (
 const (
 	account  = "arn:aws:iam::123456789012:"
 	boundary = account + "policy/myapp-staging-boundary"
+	options  = account + "policy/myapp-staging-deploy-options"
 	key      = "arn:aws:kms:eu-west-1:123456789012:key/1"
 )
 
@@ -121,6 +122,10 @@ func TestNoWayUp(t *testing.T) {
 		{"iam:SetDefaultPolicyVersion", boundary, nil, denied},
 		{"iam:DeletePolicyVersion", boundary, nil, denied},
 		{"iam:DeletePolicy", boundary, nil, denied},
+		{"iam:GetPolicyVersion", options, nil, allowed},
+		{"iam:CreatePolicy", options, nil, denied},
+		{"iam:CreatePolicyVersion", options, nil, denied},
+		{"iam:DeletePolicy", options, nil, denied},
 		{"iam:CreatePolicy", account + "policy/myapp-staging-other", nil, refused},
 		{"iam:GetOpenIDConnectProvider", provider, nil, allowed},
 		{"iam:CreateOpenIDConnectProvider", provider, nil, denied},
@@ -331,7 +336,10 @@ func TestPolicySizes(t *testing.T) {
 	for name, c := range map[string]struct {
 		document func(identity.Args) (string, error)
 		limit    int
-	}{"deploy": {identity.DeployPolicy, 10240}, "preview": {identity.PreviewPolicy, 10240}, "boundary": {identity.BoundaryPolicy, 6144}} {
+	}{
+		"deploy": {identity.InlinePolicy, 10240}, "options": {identity.OptionsPolicy, 6144},
+		"preview": {identity.PreviewPolicy, 10240}, "boundary": {identity.BoundaryPolicy, 6144},
+	} {
 		document, err := c.document(longest)
 		if err != nil {
 			t.Fatal(err)

@@ -130,7 +130,7 @@ var names = []named{
 
 	{service: "iam", parameter: "RoleName", before: "role/"},
 	{service: "iam", parameter: "PolicyName", before: "policy/", operations: []string{"CreatePolicy"}},
-	{service: "iam", parameter: "PolicyArn"},
+	{service: "iam", parameter: "PolicyArn", not: []string{"AttachRolePolicy", "DetachRolePolicy"}}, // which are of the role
 	{service: "iam", parameter: "OpenIDConnectProviderArn"},
 	{service: "iam", parameter: "Url", before: "oidc-provider/"},
 

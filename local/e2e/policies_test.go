@@ -44,7 +44,7 @@ func TestPolicies(t *testing.T) {
 		}
 	}
 	state := c.state(t)
-	documents := policies.Documents{Deploy: rolePolicy(t, state, "deploy"), Preview: rolePolicy(t, state, "preview")}
+	documents := documents(t, state)
 	// Down removes the record with the cloud's other files; an open file stays readable.
 	record, err := os.Open(filepath.Join(c.dir, ".slipway", "cloud", "calls.jsonl"))
 	if err != nil {
@@ -56,7 +56,7 @@ func TestPolicies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	faults, err := policies.Faults(documents, made, false)
+	faults, err := policies.Faults(documents, made, policies.Run{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,12 +92,23 @@ func keepCalls(t *testing.T, made []calls.Call) {
 	}
 }
 
-// rolePolicy reads the policy of a role of GitHub's jobs from the cloud.
-func rolePolicy(t *testing.T, state cloud.State, role string) string {
+// documents reads the policies of the roles of GitHub's jobs from the cloud.
+func documents(t *testing.T, state cloud.State) policies.Documents {
 	t.Helper()
-	form := url.Values{
-		"Action": {"GetRolePolicy"}, "Version": {"2010-05-08"}, "RoleName": {"myapp-staging-" + role}, "PolicyName": {role},
+	ofRole := func(role string) string {
+		return policyOf(t, state, url.Values{"Action": {"GetRolePolicy"}, "RoleName": {"myapp-staging-" + role}, "PolicyName": {role}})
 	}
+	options := "arn:aws:iam::" + awsapi.Account + ":policy/myapp-staging-deploy-options"
+	return policies.Documents{
+		Deploy: ofRole("deploy"), Preview: ofRole("preview"),
+		Options: policyOf(t, state, url.Values{"Action": {"GetPolicyVersion"}, "PolicyArn": {options}, "VersionId": {"v1"}}),
+	}
+}
+
+// policyOf asks IAM for one policy.
+func policyOf(t *testing.T, state cloud.State, form url.Values) string {
+	t.Helper()
+	form.Set("Version", "2010-05-08")
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, state.Endpoint, strings.NewReader(form.Encode()))
 	if err != nil {
 		t.Fatal(err)

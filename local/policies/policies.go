@@ -15,13 +15,19 @@ import (
 	"slipway/local/calls"
 )
 
-// Documents are the policies of the roles of GitHub's jobs.
-type Documents struct{ Deploy, Preview string }
+// Documents are the policies of the roles of GitHub's jobs. The deploy role has two: what every stack needs, and what it needs
+// for options.
+type Documents struct{ Deploy, Options, Preview string }
 
-// Faults holds a record of up, down and previews of one stack against both policies, and lists all that is wrong: calls that
+// Run says what a record is of.
+type Run struct {
+	InBucket bool     // whether the policies are of a stack whose state is in a bucket
+	Options  []string // that the stack has switched on: Sids of their statements
+}
+
+// Faults holds a record of up, down and previews of one stack against the policies, and lists all that is wrong: calls that
 // would be refused, actions that nobody needs, what a preview could write, and exceptions that nothing makes use of any more.
-// inBucket says whether the policies are of a stack whose state is in a bucket.
-func Faults(documents Documents, record []calls.Call, inBucket bool) ([]string, error) {
+func Faults(documents Documents, record []calls.Call, run Run) ([]string, error) {
 	needs, err := Needs(record)
 	if err != nil {
 		return nil, err
@@ -39,8 +45,12 @@ func Faults(documents Documents, record []calls.Call, inBucket bool) ([]string, 
 			faults = append(faults, fmt.Sprintf("nobody is known by the access key %q, which needs %s", n.Caller, n))
 		}
 	}
+	deploy, err := join(documents.Deploy, documents.Options)
+	if err != nil {
+		return nil, err
+	}
 	deployUnused, previewUnused := deployUnused, previewUnused
-	if inBucket {
+	if run.InBucket {
 		deployUnused, previewUnused = slices.Concat(deployUnused, deployState), slices.Concat(previewUnused, previewState)
 	}
 	var failed error
@@ -55,11 +65,18 @@ func Faults(documents Documents, record []calls.Call, inBucket bool) ([]string, 
 			failed = errors.Join(failed, err)
 		}
 	}
-	note("the deploy role needs and lacks")(Missing(documents.Deploy, deploys, persons))
+	note("the deploy role needs and lacks")(Missing(deploy, deploys, persons))
 	note("the preview role needs and lacks")(Missing(documents.Preview, previews, nil))
 	note("the deploy role has no use for")(Unused(documents.Deploy, deploys, deployUnused))
+	for _, sid := range run.Options {
+		option, err := only(documents.Options, sid)
+		if err != nil {
+			return nil, err
+		}
+		note("with " + sid + " on, the deploy role has no use for")(Unused(option, deploys, optionUnused[sid]))
+	}
 	note("the preview role has no use for")(Unused(documents.Preview, previews, previewUnused))
-	note("the preview role may change something by")(Writes(documents.Preview, previewWrites(inBucket)))
+	note("the preview role may change something by")(Writes(documents.Preview, previewWrites(run.InBucket)))
 	return faults, failed
 }
 
@@ -243,6 +260,33 @@ func Writes(document string, exceptions []Exception) (writes []string, stale []E
 		}
 	}
 	return writes, unusedOf(exceptions, used), nil
+}
+
+// join puts the statements of two documents into one, as IAM does with all policies of a role.
+func join(one, other string) (string, error) {
+	statements, err := policytest.Parse(one)
+	if err != nil {
+		return "", err
+	}
+	more, err := policytest.Parse(other)
+	if err != nil {
+		return "", err
+	}
+	return policy.JSON(append(statements, more...)...)
+}
+
+// only is the document of one of a document's statements.
+func only(document, sid string) (string, error) {
+	statements, err := policytest.Parse(document)
+	if err != nil {
+		return "", err
+	}
+	for _, s := range statements {
+		if s.Sid == sid {
+			return policy.JSON(s)
+		}
+	}
+	return "", fmt.Errorf("the policy has no statement %s: %s", sid, document)
 }
 
 // allowed lists the actions of all statements that allow, families as they are spelt.

@@ -1,6 +1,7 @@
 package policies
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -8,6 +9,7 @@ import (
 	"testing"
 
 	"slipway/infra/identity"
+	"slipway/infra/policy/policytest"
 	"slipway/local/awsapi"
 	"slipway/local/calls"
 )
@@ -43,7 +45,11 @@ func recorded(t *testing.T) []calls.Call {
 
 func documents(t *testing.T, as identity.Args) Documents {
 	t.Helper()
-	deploy, err := identity.DeployPolicy(as)
+	deploy, err := identity.InlinePolicy(as)
+	if err != nil {
+		t.Fatal(err)
+	}
+	options, err := identity.OptionsPolicy(as)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +57,7 @@ func documents(t *testing.T, as identity.Args) Documents {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Documents{Deploy: deploy, Preview: preview}
+	return Documents{Deploy: deploy, Options: options, Preview: preview}
 }
 
 // TestRecorded holds a recorded run against both policies, as the embedded run does with its own (e2e, TestPolicies).
@@ -61,7 +67,7 @@ func TestRecorded(t *testing.T) {
 		if !inBucket {
 			as.State = identity.State{}
 		}
-		faults, err := Faults(documents(t, as), recorded(t), inBucket)
+		faults, err := Faults(documents(t, as), recorded(t), Run{InBucket: inBucket})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -73,7 +79,7 @@ func TestRecorded(t *testing.T) {
 
 // TestNothingRecorded holds that a record of nothing proves nothing.
 func TestNothingRecorded(t *testing.T) {
-	faults, err := Faults(documents(t, args), nil, true)
+	faults, err := Faults(documents(t, args), nil, Run{InBucket: true})
 	if err != nil || !slices.Contains(faults, "the record holds no call of down") {
 		t.Errorf("found %v, %v", faults, err)
 	}
@@ -82,7 +88,7 @@ func TestNothingRecorded(t *testing.T) {
 // TestUnknownCaller holds that a call is not left out because its access key is a new one.
 func TestUnknownCaller(t *testing.T) {
 	stray := calls.Call{Service: "iam", Operation: "CreateUser", Caller: "somebody"}
-	faults, err := Faults(documents(t, args), append(recorded(t), stray), true)
+	faults, err := Faults(documents(t, args), append(recorded(t), stray), Run{InBucket: true})
 	if err != nil || len(faults) != 1 || !strings.Contains(faults[0], `"somebody", which needs iam:CreateUser`) {
 		t.Errorf("found %v, %v", faults, err)
 	}
@@ -119,7 +125,7 @@ func TestMutations(t *testing.T) {
 		}
 	}
 	// What a person does must stay refused to the deploy role.
-	for _, never := range []string{"NeverWhoDeploys", "NeverTheBoundary"} {
+	for _, never := range []string{"NeverWhoDeploys", "NeverPolicies"} {
 		widened := replace(deploy, `"Sid":"`+never+`","Effect":"Deny"`, `"Sid":"`+never+`","Effect":"Allow"`)
 		if _, stale, err := Missing(widened, deploys, persons); err != nil || len(stale) == 0 {
 			t.Errorf("%s allows, and nobody notices: %v", never, err)
@@ -173,10 +179,12 @@ func TestNeeds(t *testing.T) {
 
 // TestExceptionsAreExplained holds that no exception stands without a reason, nor twice.
 func TestExceptionsAreExplained(t *testing.T) {
-	for name, table := range map[string][]Exception{
+	tables := map[string][]Exception{
 		"persons": persons, "deployUnused": slices.Concat(deployUnused, deployState),
 		"previewUnused": slices.Concat(previewUnused, previewState), "previewWrites": previewWrites(true),
-	} {
+	}
+	maps.Copy(tables, optionUnused)
+	for name, table := range tables {
 		seen := map[string]bool{}
 		for _, e := range table {
 			if e.Why == "" {
@@ -190,10 +198,42 @@ func TestExceptionsAreExplained(t *testing.T) {
 	}
 }
 
+// TestOptionsAreKnown holds that each statement for options has its entry here, and each entry its statement.
+func TestOptionsAreKnown(t *testing.T) {
+	statements, err := policytest.Parse(documents(t, args).Options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sids []string
+	for _, s := range statements {
+		sids = append(sids, s.Sid)
+	}
+	slices.Sort(sids)
+	if known := slices.Sorted(maps.Keys(optionUnused)); !slices.Equal(sids, known) {
+		t.Errorf("the policy has %v, and optionUnused %v", sids, known)
+	}
+}
+
+// TestOptionUnused holds that what a run with an option does not use is found.
+func TestOptionUnused(t *testing.T) {
+	faults, err := Faults(documents(t, args), recorded(t), Run{InBucket: true, Options: []string{"Scaling"}})
+	if err != nil || !slices.Contains(faults, "with Scaling on, the deploy role has no use for application-autoscaling:RegisterScalableTarget") {
+		t.Errorf("found %v, %v", faults, err)
+	}
+	if _, err := Faults(documents(t, args), recorded(t), Run{Options: []string{"Nothing"}}); err == nil {
+		t.Error("an option that there is not passes")
+	}
+}
+
 func TestDocument(t *testing.T) {
 	const answer = `<GetRolePolicyResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/"><GetRolePolicyResult><RoleName>a</RoleName>` +
 		`<PolicyDocument>%7B%22Version%22%3A%222012-10-17%22%2C%22Statement%22%3A%5B%5D%7D</PolicyDocument></GetRolePolicyResult></GetRolePolicyResponse>`
 	if got, err := Document([]byte(answer)); err != nil || got != `{"Version":"2012-10-17","Statement":[]}` {
+		t.Errorf("got %s, %v", got, err)
+	}
+	own := strings.NewReplacer("GetRolePolicyResult>", "GetPolicyVersionResult>", "<PolicyDocument>", "<PolicyVersion><Document>",
+		"</PolicyDocument>", "</Document></PolicyVersion>").Replace(answer)
+	if got, err := Document([]byte(own)); err != nil || got != `{"Version":"2012-10-17","Statement":[]}` {
 		t.Errorf("got %s, %v", got, err)
 	}
 	for _, broken := range []string{"", "<a/>", strings.ReplaceAll(answer, "%7B%22Version", "%7")} {

@@ -54,6 +54,12 @@ var persons = []Exception{
 	{"iam:TagPolicy", "*:policy/*-boundary", first},
 	{"iam:ListPolicyVersions", "*:policy/*-boundary", first},
 	{"iam:DeletePolicy", "*:policy/*-boundary", first},
+	{"iam:CreatePolicy", "*:policy/*-deploy-options", first},
+	{"iam:TagPolicy", "*:policy/*-deploy-options", first},
+	{"iam:ListPolicyVersions", "*:policy/*-deploy-options", first},
+	{"iam:DeletePolicy", "*:policy/*-deploy-options", first},
+	{"iam:AttachRolePolicy", "*:role/*-deploy", first},
+	{"iam:DetachRolePolicy", "*:role/*-deploy", first},
 	{"iam:CreateOpenIDConnectProvider", "", first},
 	{"iam:TagOpenIDConnectProvider", "", first},
 	{"iam:DeleteOpenIDConnectProvider", "", first},
@@ -110,6 +116,14 @@ var deployUnused = []Exception{
 	{"rds:ModifyDBSubnetGroup", "", "networkZoneCount changes"},
 	{"rds:RemoveTagsFromResource", "", tagsGo},
 	{"rds:ResetDBParameterGroup", "", "another release of this program sets fewer parameters"},
+}
+
+// optionUnused are likewise actions of the deploy role for one option, by the Sid of its statement: what a run that has the option
+// switched on does not use. Every option has its entry and its run in e2e.
+var optionUnused = map[string][]Exception{
+	"Scaling": {
+		{"application-autoscaling:UntagResource", "", tagsGo},
+	},
 }
 
 // previewUnused are likewise of the preview role.
