@@ -43,7 +43,7 @@ func provider(ctx context.Context, metadata *bridge.MetadataInfo) (bridge.Provid
 		DataSources:  map[string]*bridge.DataSourceInfo{},
 	}
 	for terraform, pulumi := range resources {
-		info.Resources[terraform] = &bridge.ResourceInfo{Tok: tokens.Type(name + ":" + pulumi)}
+		info.Resources[terraform] = &bridge.ResourceInfo{Tok: tokens.Type(name + ":" + pulumi), Fields: fields[terraform]}
 	}
 	for terraform, pulumi := range functions {
 		info.DataSources[terraform] = &bridge.DataSourceInfo{Tok: tokens.ModuleMember(name + ":" + pulumi)}
