@@ -107,7 +107,7 @@ var badInputs = []struct {
 	{"a revision that is a tag", set("revision", "v1.2.3"), "revision", "40 hexadecimal digits"},
 	{"a revision cut short", set("revision", "7761ca8"), "revision", "40 hexadecimal digits"},
 	{"a revision in capitals", set("revision", strings.Repeat("A", 40)), "revision", "in lower case"},
-	{"a platform that Fargate has not", set("imagesPlatform", "linux/riscv64"), "imagesPlatform", "linux/amd64, linux/arm64"},
+	{"a platform that Fargate has not", set("imagesPlatform", "linux/riscv64"), "imagesPlatform", "linux/arm64, linux/amd64, native"},
 	{"a build network of nobody's", set("imagesBuildNetwork", "bridge0"), "imagesBuildNetwork", "default, host, none"},
 	{"too few releases kept", set("registryKeepTagged", "5"), "registryKeepTagged", "from 20 to 10000"},
 	{"untagged images kept for ever", set("registryUntaggedDays", "0"), "registryUntaggedDays", "from 1 to 365"},
@@ -279,6 +279,11 @@ func TestBadSurroundings(t *testing.T) {
 		{"no repository", func(t *testing.T) { remove(t, ".git") }, []string{"is not a git checkout with a commit"}},
 		{"no Docker Engine", func(t *testing.T) { infratest.Docker(t, false) }, []string{"no Docker Engine answers", "Cannot connect to the Docker daemon", "start Docker"}},
 		{"no Docker at all", func(t *testing.T) { t.Setenv("PATH", gitOnly(t)) }, []string{"no Docker Engine answers", "start Docker"}},
+		{
+			"an engine of another platform", func(t *testing.T) { infratest.DockerOf(t, "linux/amd64", "linux/386") },
+			[]string{"imagesPlatform: linux/arm64", "the Docker Engine is linux/amd64", "ubuntu-24.04-arm", "binfmt --install arm64", "imagesPlatform: linux/amd64"},
+		},
+		{"no buildx to ask for emulators", func(t *testing.T) { infratest.DockerOf(t, "linux/amd64", "") }, []string{"imagesPlatform: linux/arm64", "shows no emulator"}},
 		{"no Dockerfile", func(t *testing.T) { remove(t, "backend/Dockerfile") }, []string{"D backend/Dockerfile", "services.backend.dockerfile", "relative to folder \"backend\""}},
 		{"everything at once", func(t *testing.T) {
 			remove(t, "frontend")

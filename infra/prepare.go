@@ -19,17 +19,21 @@ import (
 // prepare reads the configuration and names the revision, and reports every problem of both at once.
 func prepare(ctx *pulumi.Context) (*config.Config, revision.Revision, error) {
 	cfg, problems := config.Load(stackConfig{ctx}, ctx.Stack())
+	built := cfg.Revision == "" && cfg.Images.PromoteFrom == ""
+	platform, platformErr := registry.Platform(ctx.Context(), cfg.Images.Platform, built)
+	cfg.Images.Platform = platform
 	if cfg.Revision != "" {
 		rev, err := revision.Named(cfg.Revision)
-		return cfg, rev, cmp.Or(problems, err) // the configuration's problems name a bad revision already
+		// The configuration's problems name a bad revision already.
+		return cfg, rev, errors.Join(cmp.Or(problems, err), platformErr)
 	}
 	if cfg.Images.PromoteFrom != "" { // the checkout names what to run, and nothing is built from it
 		rev, err := revision.CheckedOut(ctx.Context(), ".", nil, cfg.Images.AllowDirty)
 		rev.Name = rev.Commit // whatever else is in the tree, the images are the commit's
-		return cfg, rev, errors.Join(problems, err)
+		return cfg, rev, errors.Join(problems, err, platformErr)
 	}
 	rev, revisionErr := revision.CheckedOut(ctx.Context(), ".", folders(cfg), cfg.Images.AllowDirty)
-	return cfg, rev, errors.Join(problems, revisionErr, registry.CheckDocker(ctx.Context()), checkFolders(cfg))
+	return cfg, rev, errors.Join(problems, revisionErr, platformErr, checkFolders(cfg))
 }
 
 // again is the release to take from the registry; empty where the checkout is built.

@@ -44,7 +44,7 @@ type Registry struct {
 type Images struct {
 	PromoteFrom  string `key:"imagesPromoteFrom" default:"" doc:"Stack whose releases this one runs: only what ran well there is accepted, and nothing is built. Empty to build the checkout."`
 	AllowDirty   bool   `key:"imagesAllowDirty" default:"false" doc:"Whether a work tree with uncommitted changes may be released, under a tag that says so."`
-	Platform     string `key:"imagesPlatform" default:"linux/amd64" oneof:"linux/amd64,linux/arm64" doc:"Platform that images are built for and tasks run on."`
+	Platform     string `key:"imagesPlatform" default:"linux/arm64" oneof:"linux/arm64,linux/amd64,native" cost:"linux/amd64: tasks a quarter dearer" doc:"Platform that images are built for and tasks run on; native is that of the Docker Engine, for a stack that stays on one machine."`
 	BuildNetwork string `key:"imagesBuildNetwork" default:"default" oneof:"default,host,none" doc:"Network of the build's RUN steps."`
 }
 

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -129,15 +130,38 @@ func git(t *testing.T, args ...string) string {
 	return string(out)
 }
 
-// Docker puts a `docker` command first on the PATH that answers as one with an engine does, or as one without.
+// Docker puts a `docker` command first on the PATH that answers as one with an engine of ARM64 does, or as one without.
 func Docker(t *testing.T, answers bool) {
 	t.Helper()
-	script := "#!/bin/sh\necho 'Cannot connect to the Docker daemon' >&2\nexit 1\n"
 	if answers {
-		script = "#!/bin/sh\necho 20.10.24\n"
+		DockerOf(t, "linux/arm64")
+		return
 	}
+	dockerCLI(t, "echo 'Cannot connect to the Docker daemon' >&2\nexit 1\n")
+}
+
+// DockerOf puts a `docker` command first on the PATH whose engine has a platform, and emulates others; an empty one among these
+// says that there is no buildx plugin to tell.
+func DockerOf(t *testing.T, platform string, emulated ...string) {
+	t.Helper()
+	buildx := fmt.Sprintf(`printf 'Name: default\nDriver: docker\n\nNodes:\nName: default\nPlatforms: %s\n'`,
+		strings.Join(append([]string{platform, platform + "/v2"}, emulated...), ", "))
+	if slices.Contains(emulated, "") {
+		buildx = `echo "docker: 'buildx' is not a docker command." >&2; exit 1`
+	}
+	dockerCLI(t, `case "$1 $2" in
+"version --format") echo `+platform+` ;;
+"context show") echo default ;;
+"buildx inspect") test "$3" = default || exit 1; `+buildx+` ;;
+*) exit 1 ;;
+esac
+`)
+}
+
+func dockerCLI(t *testing.T, script string) {
+	t.Helper()
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "docker"), []byte(script), 0o700); err != nil { //nolint:gosec // it is run
+	if err := os.WriteFile(filepath.Join(dir, "docker"), []byte("#!/bin/sh\n"+script), 0o700); err != nil { //nolint:gosec // it is run
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", fmt.Sprintf("%s%c%s", dir, os.PathListSeparator, os.Getenv("PATH")))

@@ -97,7 +97,7 @@ func (s Source) tag(platform string) string {
 // What goes without saying in an image's tag.
 const (
 	usualDockerfile = "Dockerfile"
-	usualPlatform   = "linux/amd64"
+	usualPlatform   = "linux/arm64"
 )
 
 // settingsDigits is how much of the hash of a build's settings its tag carries: 32 bits tell a stack's few settings apart.

@@ -2,10 +2,8 @@ package registry
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"maps"
-	"os/exec"
 	"regexp"
 	"slices"
 	"strings"
@@ -35,7 +33,7 @@ type ImagesArgs struct {
 	URLs     map[string]pulumi.StringOutput // of the repositories, by name
 	Account  string                         // whose repositories they are; empty for the stack's own
 	Sources  map[string]Source              // by service
-	Platform string                         // such as linux/amd64
+	Platform string                         // such as linux/arm64
 	Network  string                         // of RUN steps: default, host or none
 	// Again is a release to run again, by its commit; empty to build what the registry does not hold.
 	Again string
@@ -145,15 +143,4 @@ func (b *imageBuilder) pushed(repository, tag string) (found, error) {
 		}
 	}
 	return found{}, fmt.Errorf("ask repository %s for tag %s: %w", repository, tag, err)
-}
-
-// CheckDocker says whether a Docker Engine answers, as a build will need. The Docker CLI is asked because it knows every
-// way in which an engine can be configured: sockets, contexts, DOCKER_HOST.
-func CheckDocker(ctx context.Context) error {
-	out, err := exec.CommandContext(ctx, "docker", "version", "--format", "{{.Server.Version}}").CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("images: no Docker Engine answers, and images must be built: %w: %s; "+
-			"start Docker, or name a released revision, which needs no build", err, strings.TrimSpace(string(out)))
-	}
-	return nil
 }

@@ -19,7 +19,7 @@ type ServiceArgs struct {
 	Stack     Surroundings
 	Image     pulumi.StringInput // by digest
 	Revision  string
-	Platform  string // of the image, such as linux/amd64
+	Platform  string // of the image, such as linux/arm64
 	Cluster   *Cluster
 	VPCID     pulumi.StringInput
 	SubnetIDs pulumi.StringArrayInput // private

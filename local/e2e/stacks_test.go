@@ -101,7 +101,7 @@ func (c checkout) outputs(t *testing.T, stack string) outputs {
 }
 
 // adapt changes a stack's values where this machine is neither a GitHub runner nor AWS, as Pulumi.local.yaml does: base images,
-// the network of builds, the database's certificate, the time to drain, and the salt, which the CLI would otherwise write. It
+// the platform and network of builds, the database's certificate, the time to drain, and the salt, which the CLI would otherwise write. It
 // adds values.
 func (c checkout) adapt(t *testing.T, stack string, values map[string]any) {
 	t.Helper()
@@ -123,7 +123,7 @@ func (c checkout) adapt(t *testing.T, stack string, values map[string]any) {
 	local, localConfig := read("Pulumi.local.yaml")
 	whole, config := read("Pulumi." + stack + ".yaml")
 	whole["encryptionsalt"] = local["encryptionsalt"]
-	for _, key := range []string{"slipway:imagesBuildNetwork", "slipway:databaseTls", "slipway:edgeDeregistrationSeconds"} {
+	for _, key := range []string{"slipway:imagesBuildNetwork", "slipway:imagesPlatform", "slipway:databaseTls", "slipway:edgeDeregistrationSeconds"} {
 		config[key] = localConfig[key]
 	}
 	overrides, _ := config["slipway:serviceOverrides"].(map[string]any)

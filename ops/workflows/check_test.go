@@ -49,8 +49,25 @@ var (
 const (
 	signIn    = "aws-actions/configure-aws-credentials@"
 	runner    = "ubuntu-24.04"
-	maxNumber = 360 // minutes, GitHub's own limit
+	armRunner = "ubuntu-24.04-arm" // for jobs that build images, which are for ARM64
+	maxNumber = 360                // minutes, GitHub's own limit
 )
+
+// builds says whether a job builds images, or previews that.
+func builds(job *yaml.Node) bool {
+	steps := get(job, "steps")
+	return steps != nil && slices.ContainsFunc(steps.Content, func(step *yaml.Node) bool {
+		run, with := get(step, "run"), get(step, "with")
+		if run != nil {
+			return slices.Contains(strings.Fields(run.Value), "up")
+		}
+		if with == nil {
+			return false
+		}
+		command := get(with, "command")
+		return command != nil && command.Value == "preview"
+	})
+}
 
 // checker collects what is wrong with one file.
 type checker struct {
@@ -126,8 +143,11 @@ func (c *checker) job(name string, job *yaml.Node) {
 		}
 		return
 	}
-	if on := get(job, "runs-on"); on == nil || on.Value != runner {
+	on := get(job, "runs-on")
+	if on == nil || on.Value != runner && on.Value != armRunner {
 		c.say(job, "job %s: runs-on is not %s: no machine of ours, and none that changes by itself", name, runner)
+	} else if builds(job) != (on.Value == armRunner) {
+		c.say(job, "job %s: runs-on is %s, and images are for ARM64: whoever builds or previews them, and nobody else, runs on %s", name, on.Value, armRunner)
 	}
 	minutes := 0
 	if t := get(job, "timeout-minutes"); t == nil || t.Decode(&minutes) != nil || minutes < 1 || minutes > maxNumber {

@@ -16,7 +16,7 @@ jobs:
     permissions:
       contents: read
   deploy:
-    runs-on: ubuntu-24.04
+    runs-on: ubuntu-24.04-arm
     timeout-minutes: 10
     environment:
       name: ${{ matrix.stack }}
@@ -78,8 +78,9 @@ func TestRules(t *testing.T) {
 		"a token in a called workflow":    {"      contents: read\n  deploy", "      id-token: write\n  deploy", "may not have id-token: write"},
 		"no timeout":                      {"    timeout-minutes: 10\n", "", "has no timeout"},
 		"an endless timeout":              {"timeout-minutes: 10", "timeout-minutes: 5000", "has no timeout"},
-		"a machine of ours":               {"ubuntu-24.04", "self-hosted", "runs-on is not"},
-		"a machine that changes":          {"ubuntu-24.04", "ubuntu-latest", "runs-on is not"},
+		"a machine of ours":               {"ubuntu-24.04-arm", "self-hosted", "runs-on is not"},
+		"a machine that changes":          {"ubuntu-24.04-arm", "ubuntu-latest", "runs-on is not"},
+		"a build on another processor":    {"ubuntu-24.04-arm", "ubuntu-24.04", "images are for ARM64"},
 		"pinned by a tag":                 {"actions/checkout@0123456789abcdef0123456789abcdef01234567", "actions/checkout@v7", "not pinned"},
 		"pinned by a short commit":        {"actions/checkout@0123456789abcdef0123456789abcdef01234567", "actions/checkout@0123456", "not pinned"},
 		"a called workflow by a branch":   {"./.github/workflows/gates.yml", "o/r/.github/workflows/x.yml@main", "not pinned"},
