@@ -4,9 +4,10 @@ Every new task migrates before it serves, so several start at once. Alembic take
 belongs to the session and ends with it, even if the process dies.
 """
 
-from alembic import context
-from sqlalchemy import text
+from alembic import command, context
+from sqlalchemy import Connection, text
 
+from app import schema
 from app.database import make_engine
 from app.models import Base
 from app.settings import Settings
@@ -21,12 +22,29 @@ def main() -> None:
     with engine.connect() as connection:
         connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": LOCK})
         connection.commit()  # the lock outlives the transaction that took it
-        context.configure(connection=connection, target_metadata=Base.metadata)
-        with context.begin_transaction():
-            context.run_migrations()
-        connection.commit()
+        migrate(connection)
         connection.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": LOCK})
         connection.commit()
+
+
+def migrate(connection: Connection) -> None:
+    """Do what alembic was asked for. A database that is ahead of the image is left as it is."""
+    if upgrading() and (newer := schema.ahead(connection, context.script)):
+        context.config.print_stdout(
+            "the schema is at %s, newer than this image's: nothing to migrate", ", ".join(newer)
+        )
+        return
+    context.configure(connection=connection, target_metadata=Base.metadata)
+    with context.begin_transaction():
+        context.run_migrations()
+        schema.record(connection, context.script)
+    connection.commit()
+
+
+def upgrading() -> bool:
+    """Tell whether the command line is `alembic upgrade head`, which is a task's."""
+    options = context.config.cmd_opts
+    return options is not None and options.cmd[0] is command.upgrade and options.revision == "head"
 
 
 main()

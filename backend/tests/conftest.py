@@ -121,11 +121,11 @@ def database(server: Settings) -> Settings:
     return server
 
 
-def migrate(settings: Settings, *args: str) -> subprocess.Popen[str]:
-    """Start the migration as the task definition does."""
+def migrate(settings: Settings, *args: str, backend: Path = BACKEND) -> subprocess.Popen[str]:
+    """Start the migration as the task definition does, of the image whose folder is given."""
     return subprocess.Popen(
         ["python", "-m", "alembic", *(args or ("upgrade", "head"))],
-        cwd=BACKEND,
+        cwd=backend,
         env={**environment(settings), "PATH": f"{BACKEND}/.venv/bin:{os.environ['PATH']}"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
