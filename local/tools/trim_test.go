@@ -64,6 +64,20 @@ func stable(createdAtUTC, operationTime time.Time) {
 	})
 }
 `,
+		"internal/service/s3/tags.go": `package s3
+
+func list(ctx, c any) {
+	if accountID := c.AccountID(ctx); accountID != "" {
+		control(accountID)
+	}
+}
+
+func update(ctx, c any) {
+	if accountID := c.AccountID(ctx); accountID != "" {
+		control(accountID)
+	}
+}
+`,
 		"internal/service/autoscaling/group.go": "package autoscaling\n\nfunc G(ctx, c any) { c.AutoScalingClient(ctx) }\n",
 		"internal/service/zoo/zoo.go":           "package zoo\n\nfunc f(ctx, c any) { c.ZooClient(ctx) }\n",
 		"internal/service/ecs/service_test.go":  "package ecs\n",
@@ -115,6 +129,9 @@ func TestTrimProvider(t *testing.T) {
 			t.Errorf("the service of ECS has no %q:\n%s", want, ecs)
 		}
 	}
+	if tags := read("internal/service/s3/tags.go"); strings.Count(tags, `if accountID := ""; accountID != "" {`) != 2 {
+		t.Errorf("the tags of buckets are asked of S3 Control:\n%s", tags)
+	}
 	for _, gone := range []string{"internal/service/ecs/service_test.go", "internal/service/ecs/README.md", "website"} {
 		if _, err := os.Stat(filepath.Join(to, gone)); err == nil {
 			t.Errorf("%s was copied", gone)
@@ -133,7 +150,7 @@ func TestTrimUnknownRule(t *testing.T) {
 		t.Fatal(err)
 	}
 	err := trimProvider(dir, filepath.Join(t.TempDir(), "trimmed"))
-	if err == nil || !strings.Contains(err.Error(), "asks for service deployments at 0 places") {
+	if err == nil || !strings.Contains(err.Error(), `"isNewPrimaryDeployment = createdAtUTC.After(operationTime)" at 0 places`) {
 		t.Errorf("got %v", err)
 	}
 }
