@@ -2,12 +2,13 @@ package main
 
 import bridge "github.com/pulumi/pulumi-terraform-bridge/v3/pkg/tfbridge"
 
-// fields are those whose shape the bridge would not give as the SDK package has it: an alias of Service Connect, which may stand
-// there once, is a list of its own in the SDK.
+// fields are those whose shape the bridge would not give as the SDK package has it: what may stand there once, an alias of Service
+// Connect or the target of a DNS record, is a list in the SDK.
 var fields = map[string]map[string]*bridge.SchemaInfo{
 	"aws_ecs_service": {"service_connect_configuration": within(
 		"service", within("client_alias", &bridge.SchemaInfo{Name: "clientAlias", MaxItemsOne: bridge.False()}),
 	)},
+	"aws_route53_record": {"alias": {Name: "aliases", MaxItemsOne: bridge.False()}},
 }
 
 // within describes a field of the objects in a list.

@@ -54,15 +54,6 @@ func provider(ctx context.Context, metadata *bridge.MetadataInfo) (bridge.Provid
 	return info, nil
 }
 
-// kept has blocks stay lists, under the SDK package's names.
-func kept(names map[string]string) map[string]*bridge.SchemaInfo {
-	fields := map[string]*bridge.SchemaInfo{}
-	for terraform, pulumi := range names {
-		fields[terraform] = &bridge.SchemaInfo{Name: pulumi, MaxItemsOne: bridge.False()}
-	}
-	return fields
-}
-
 // unmapped lists what the provider has and the program does not use.
 func unmapped(all shim.ResourceMap, mapped map[string]string) []string {
 	var names []string

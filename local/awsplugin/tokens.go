@@ -86,8 +86,3 @@ var functions = map[string]string{
 	"aws_route53_zone":                "route53/getZone:getZone",
 	"aws_secretsmanager_secret":       "secretsmanager/getSecret:getSecret",
 }
-
-// lists are blocks, of which Terraform takes one at most, and which the SDK package has as lists all the same.
-var lists = map[string]map[string]string{
-	"aws_route53_record": {"alias": "aliases"},
-}
