@@ -17,6 +17,7 @@ const Account = "123456789012"
 
 // Resource is one registration, as the engine saw it.
 type Resource struct {
+	URN           string
 	Type          string
 	Name          string
 	Parent        string   // "type name"; empty below the stack itself
@@ -25,7 +26,9 @@ type Resource struct {
 	Retain        bool // kept in the cloud when removed from the state
 	IgnoreChanges []string
 	Timeouts      map[string]string
+	Sources       map[string][]string // by input, the URNs that its value comes from
 	Inputs        resource.PropertyMap
+	Outputs       resource.PropertyMap
 }
 
 // Key is how other resources refer to a Resource.
@@ -77,6 +80,7 @@ func (r *Recorder) NewResource(args pulumi.MockResourceArgs) (string, resource.P
 	}
 	entry := Resource{Type: args.TypeToken, Name: args.Name, Inputs: args.Inputs}
 	if rpc := args.RegisterRPC; rpc != nil {
+		entry.URN = urnBelow(rpc.GetParent(), args.TypeToken, args.Name)
 		entry.Parent = key(rpc.GetParent())
 		entry.Protect = rpc.GetProtect()
 		entry.Retain = rpc.GetRetainOnDelete()
@@ -85,10 +89,13 @@ func (r *Recorder) NewResource(args pulumi.MockResourceArgs) (string, resource.P
 			entry.Timeouts = map[string]string{"create": t.GetCreate(), "update": t.GetUpdate(), "delete": t.GetDelete()}
 		}
 		implied := map[string]bool{}
-		for _, property := range rpc.GetPropertyDependencies() {
+		entry.Sources = map[string][]string{}
+		for name, property := range rpc.GetPropertyDependencies() {
 			for _, urn := range property.GetUrns() {
 				implied[urn] = true
+				entry.Sources[name] = append(entry.Sources[name], urn)
 			}
+			sort.Strings(entry.Sources[name])
 		}
 		for _, urn := range rpc.GetDependencies() {
 			if !implied[urn] {
@@ -97,17 +104,16 @@ func (r *Recorder) NewResource(args pulumi.MockResourceArgs) (string, resource.P
 		}
 		sort.Strings(entry.Depends)
 	}
-	urn := entry.Parent + "$" + entry.Key()
-	if r.seen[urn] {
-		r.duplicates = append(r.duplicates, urn)
+	if r.seen[entry.URN] {
+		r.duplicates = append(r.duplicates, entry.URN)
 	}
-	r.seen[urn] = true
-	r.resources = append(r.resources, entry)
-	outputs := args.Inputs.Copy()
+	r.seen[entry.URN] = true
+	entry.Outputs = args.Inputs.Copy()
 	for name, value := range computed(args) {
-		outputs[name] = value
+		entry.Outputs[name] = value
 	}
-	return ID(args.TypeToken, args.Name), outputs, nil
+	r.resources = append(r.resources, entry)
+	return ID(args.TypeToken, args.Name), entry.Outputs, nil
 }
 
 // ID is the id that the recorder gives a resource: the last part of its type and its name, such as Vpc:network.
@@ -192,4 +198,17 @@ func key(urn string) string {
 	}
 	types := strings.Split(parts[2], "$")
 	return types[len(types)-1] + " " + parts[3]
+}
+
+// urnBelow is the URN of a resource, by that of its parent, which may be the stack.
+func urnBelow(parent, typeToken, name string) string {
+	parts := strings.Split(parent, "::")
+	if len(parts) < 4 {
+		return typeToken + "::" + name
+	}
+	types := typeToken
+	if parts[2] != "pulumi:pulumi:Stack" {
+		types = parts[2] + "$" + typeToken
+	}
+	return strings.Join([]string{parts[0], parts[1], types, name}, "::")
 }

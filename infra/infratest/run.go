@@ -85,6 +85,17 @@ func text(t testing.TB, value any) string {
 // language host passes them.
 func Run(t *testing.T, program pulumi.RunFunc, stack string, settings map[string]string, recorder *Recorder) error {
 	t.Helper()
+	return run(t, program, stack, settings, recorder, false)
+}
+
+// Preview is Run as a preview: nothing is judged, and the recorder still answers for all that an update would know.
+func Preview(t *testing.T, program pulumi.RunFunc, stack string, settings map[string]string, recorder *Recorder) error {
+	t.Helper()
+	return run(t, program, stack, settings, recorder, true)
+}
+
+func run(t *testing.T, program pulumi.RunFunc, stack string, settings map[string]string, recorder *Recorder, preview bool) error {
+	t.Helper()
 	encoded, err := json.Marshal(settings)
 	if err != nil {
 		t.Fatalf("render the settings: %v", err)
@@ -92,6 +103,7 @@ func Run(t *testing.T, program pulumi.RunFunc, stack string, settings map[string
 	t.Setenv(pulumi.EnvConfig, string(encoded))
 	return pulumi.RunErr(program, pulumi.WithMocks(Project, stack, recorder), func(info *pulumi.RunInfo) {
 		info.Config = settings
+		info.DryRun = preview
 	})
 }
 

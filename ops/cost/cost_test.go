@@ -13,24 +13,13 @@ import (
 
 	"slipway/ops/cost"
 	"slipway/ops/enginejson"
+	"slipway/ops/enginejson/enginetest"
 )
 
 var update = flag.Bool("update", false, "write the expected estimates again")
 
-// stack is the state of a committed stack, as it was when it was first priced.
-func stack(t *testing.T, name string) []enginejson.Resource {
-	t.Helper()
-	file, err := os.Open(filepath.Join("../enginejson/testdata", name+".json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = file.Close() }()
-	resources, err := enginejson.ReadExport(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resources
-}
+// top is the repository. It is absolute, since tests move into checkouts of their own.
+var top, _ = filepath.Abs("../..")
 
 func prices(t *testing.T) *cost.Table {
 	t.Helper()
@@ -52,14 +41,16 @@ func estimate(t *testing.T, resources ...enginejson.Resource) *cost.Estimate {
 
 // TestStacks holds whole estimates, as they are printed. Read them before you update them.
 func TestStacks(t *testing.T) {
+	stacks := map[string][]enginejson.Resource{}
 	for _, name := range []string{"staging", "production"} {
-		resources := stack(t, name)
+		resources := enginetest.Resources(t, top, name, nil)
+		stacks[name] = resources
 		if region := cost.RegionOf(resources); region != "us-east-1" {
 			t.Errorf("%s stands in %q", name, region)
 		}
 		expect(t, name+".txt", estimate(t, resources...).Text())
 	}
-	staging, production := estimate(t, stack(t, "staging")...), estimate(t, stack(t, "production")...)
+	staging, production := estimate(t, stacks["staging"]...), estimate(t, stacks["production"]...)
 	// By hand, in thousandths of a dollar: 730 hours of a load balancer (22.5), a NAT gateway (45), three addresses (5), two
 	// tasks of a quarter of a CPU (10.12) and half a GiB (2.2225) and the database (16), 20 GiB (115), a secret (400).
 	if got, want := staging.Total(), cost.Micros(730*(22_500+45_000+3*5_000+2*(10_120)+16_000)+730*2*4_445/2+20*115_000+400_000); got != want {
@@ -77,7 +68,7 @@ func TestStacks(t *testing.T) {
 
 func expect(t *testing.T, name, got string) {
 	t.Helper()
-	path := filepath.Join("testdata", name)
+	path := filepath.Join(top, "ops", "cost", "testdata", name)
 	if *update {
 		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
 			t.Fatal(err)
@@ -98,7 +89,7 @@ func TestGraphs(t *testing.T) {
 	types := map[string]bool{}
 	line := regexp.MustCompile(`(?m)^(aws:[^ ]+) `)
 	for _, name := range []string{"staging", "production"} {
-		graph, err := os.ReadFile("../../infra/testdata/" + name + ".golden")
+		graph, err := os.ReadFile(filepath.Join(top, "infra", "testdata", name+".golden"))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -12,10 +12,14 @@ import (
 
 	"slipway/ops/cost"
 	"slipway/ops/enginejson"
+	"slipway/ops/enginejson/enginetest"
 	"slipway/ops/review"
 )
 
 var update = flag.Bool("update", false, "write the expected comments again")
+
+// top is the repository. It is absolute, since tests move into checkouts of their own.
+var top, _ = filepath.Abs("../..")
 
 type object = map[string]any
 
@@ -27,15 +31,14 @@ type previewed struct {
 
 func stack(t *testing.T) *previewed {
 	t.Helper()
-	text, err := os.ReadFile("../enginejson/testdata/staging.json")
-	if err != nil {
-		t.Fatal(err)
-	}
 	var export struct{ Deployment struct{ Resources []object } }
-	if err := json.Unmarshal(text, &export); err != nil {
+	if err := json.Unmarshal(enginetest.Export(t, top, "staging", nil), &export); err != nil {
 		t.Fatal(err)
 	}
 	p := &previewed{t: t}
+	const plugin = "urn:pulumi:staging::slipway::pulumi:providers:aws::default_6_83_2"
+	export.Deployment.Resources = append(export.Deployment.Resources,
+		object{"urn": plugin, "type": "pulumi:providers:aws", "custom": true, "inputs": object{"region": "us-east-1", "version": "6.83.2"}})
 	for _, r := range export.Deployment.Resources {
 		p.steps = append(p.steps, object{"op": "same", "urn": r["urn"], "oldState": r, "newState": clone(r)})
 	}
@@ -169,7 +172,7 @@ func TestComments(t *testing.T) {
 	} {
 		p := stack(t)
 		change(p)
-		path := filepath.Join("testdata", name+".md")
+		path := filepath.Join(top, "ops", "review", "testdata", name+".md")
 		got := comment(t, p.print())
 		if *update {
 			if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
