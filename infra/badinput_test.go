@@ -15,6 +15,11 @@ func override(key, value string) map[string]string {
 	return map[string]string{"serviceOverrides": `{"backend": {"` + key + `": ` + value + `}}`}
 }
 
+// rows is a serviceOverrides value.
+func rows(overrides string) map[string]string {
+	return map[string]string{"serviceOverrides": overrides}
+}
+
 func set(key, value string) map[string]string { return map[string]string{key: value} }
 
 // state is a state in a bucket, under a key.
@@ -162,6 +167,14 @@ var badInputs = []struct {
 	{"a port of root's", override("port", "80"), "services.backend.port", "from 1024 to 65535"},
 	{"a port out of range", override("port", "70000"), "services.backend.port", "from 1024 to 65535"},
 	{"too many tasks", override("count", "101"), "services.backend.count", "from 0 to 100"},
+	{"a maximum below the minimum", rows(`{"backend": {"count": 3, "maxCount": 2}}`), "services.backend.maxCount", "no room above count, 3"},
+	{"a maximum that is the minimum", rows(`{"backend": {"count": 2, "maxCount": 2}}`), "services.backend.maxCount", "or to 0 for a fixed number"},
+	{"scaling from nothing", rows(`{"backend": {"count": 0, "maxCount": 2}}`), "services.backend.count", "at least 1 where maxCount is set"},
+	{"scaling by nothing", rows(`{"backend": {"maxCount": 2, "scaleCpuPercent": 0}}`), "services.backend.maxCount", "and nothing by what"},
+	{"a memory target with no maximum", override("scaleMemoryPercent", "70"), "services.backend.scaleMemoryPercent", "goes with maxCount"},
+	{"a rate with no maximum", override("scaleRequests", "600"), "services.backend.scaleRequests", "goes with maxCount"},
+	{"a CPU that is never free", override("scaleCpuPercent", "100"), "services.backend.scaleCpuPercent", "from 0 to 95"},
+	{"too many tasks to scale to", override("maxCount", "1001"), "services.backend.maxCount", "from 0 to 1000"},
 	{"root", override("user", `"0:0"`), "services.backend.user", "root, 0, is refused"},
 	{"a user by name", override("user", `"app"`), "services.backend.user", "a numeric user and group"},
 	{"a stop too long", override("stopSeconds", "121"), "services.backend.stopSeconds", "from 2 to 120"},

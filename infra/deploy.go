@@ -163,7 +163,7 @@ func deploy(ctx *pulumi.Context, court openCourt) error {
 			Cluster:   cluster,
 			VPCID:     net.VPCID,
 			SubnetIDs: net.PrivateIDs,
-			Edge:      workload.EdgeAccess{ListenerARN: front.ListenerARN, SecurityGroupID: front.SecurityGroupID},
+			Edge:      workload.EdgeAccess{ListenerARN: front.ListenerARN, LoadBalancerSuffix: front.LoadBalancerSuffix, SecurityGroupID: front.SecurityGroupID},
 			Database: workload.DatabaseInputs{
 				Host: db.Host, Name: cfg.Database.Name, Port: database.Port, SecretARN: db.SecretARN,
 				SecurityGroupID: db.SecurityGroupID, TLSMode: cfg.Database.TLS,
@@ -175,7 +175,7 @@ func deploy(ctx *pulumi.Context, court openCourt) error {
 		if err != nil {
 			return err
 		}
-		release.await(row.Name, cluster, service)
+		release.await(row, cluster, service)
 		services[row.Name] = service
 	}
 	export(ctx, outputs{

@@ -86,14 +86,15 @@ func newRelease(ctx *pulumi.Context, open openCourt, cfg *config.Config, where l
 }
 
 // await judges a service once it has been asked for. Its verdict holds no resource: it is there to be waited for.
-func (r *release) await(name string, cluster *workload.Cluster, service *workload.Service) {
-	r.verdicts[name] = pulumi.All(cluster.Name, service.TaskDefinitionARN, service.TargetGroupARN, service.LogGroup).ApplyTWithContext(
+func (r *release) await(row config.Service, cluster *workload.Cluster, service *workload.Service) {
+	r.verdicts[row.Name] = pulumi.All(cluster.Name, service.TaskDefinitionARN, service.TargetGroupARN, service.LogGroup).ApplyTWithContext(
 		r.ctx.Context(), func(ctx context.Context, all []any) ([]pulumi.Resource, error) {
 			if r.ctx.DryRun() {
 				return nil, nil
 			}
 			err := r.court.judge.Await(ctx, verdict.Service{
-				Name: name, Cluster: all[0].(string), TaskDefinition: all[1].(string), TargetGroup: all[2].(string), LogGroup: all[3].(string),
+				Name: row.Name, Cluster: all[0].(string), TaskDefinition: all[1].(string), TargetGroup: all[2].(string), LogGroup: all[3].(string),
+				Least: row.Count, Most: row.Most(),
 				Patience: time.Duration(r.cfg.Cluster.DeployMinutes) * time.Minute,
 			})
 			if err != nil {

@@ -129,6 +129,10 @@ type Service struct {
 	Memory             int               `key:"memory" unit:"MiB" default:"512" cost:"by the second" doc:"Memory in MiB; a Fargate size that goes with cpu."`
 	After              []string          `key:"after" default:"[]" doc:"Services that must run their release well before this one is touched."`
 	Count              int               `key:"count" unit:"tasks" default:"1" min:"0" max:"100" cost:"by the task" doc:"Tasks to run."`
+	MaxCount           int               `key:"maxCount" unit:"tasks" default:"0" min:"0" max:"1000" cost:"by the task, of those that run" doc:"Most tasks to run when the service follows its load, from count on; 0 for a fixed number, count."`
+	ScaleCPUPercent    int               `key:"scaleCpuPercent" unit:"%" default:"60" min:"0" max:"95" doc:"CPU of the tasks, on average, that scaling keeps to; 0 to leave it out. Goes with maxCount."`
+	ScaleMemoryPercent int               `key:"scaleMemoryPercent" unit:"%" default:"0" min:"0" max:"95" doc:"Memory of the tasks, on average, that scaling keeps to; 0 to leave it out. Goes with maxCount."`
+	ScaleRequests      int               `key:"scaleRequests" unit:"requests/min" default:"0" min:"0" max:"1000000" doc:"Requests a minute for each task that scaling keeps to; 0 to leave it out. Goes with maxCount, and with what the load balancer serves."`
 	Command            []string          `key:"command" default:"[]" doc:"Command of the container; empty for the image's."`
 	Environment        map[string]string `key:"environment" default:"{}" doc:"Further environment variables; nothing secret."`
 	User               string            `key:"user" default:"10001:10001" doc:"Numeric user and group that the container runs as; not root."`

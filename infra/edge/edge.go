@@ -34,6 +34,8 @@ type Edge struct {
 	URL             pulumi.StringOutput // http://HOST
 	ListenerARN     pulumi.StringOutput
 	SecurityGroupID pulumi.IDOutput
+	// LoadBalancerSuffix is the end of the load balancer's ARN, by which CloudWatch knows it.
+	LoadBalancerSuffix pulumi.StringOutput
 }
 
 // New declares an Edge. A request that no service takes gets a plain 404.
@@ -77,7 +79,7 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 		return nil, fmt.Errorf("declare the HTTP listener: %w", err)
 	}
 	e.URL = pulumi.Sprintf("http://%s", balancer.DnsName)
-	e.ListenerARN, e.SecurityGroupID = listener.Arn, group.ID()
+	e.ListenerARN, e.LoadBalancerSuffix, e.SecurityGroupID = listener.Arn, balancer.ArnSuffix, group.ID()
 	return e, ctx.RegisterResourceOutputs(e, pulumi.Map{"url": e.URL, "listenerArn": e.ListenerARN})
 }
 

@@ -366,6 +366,7 @@ func TestOtherStackOutOfReach(t *testing.T) {
 		{"elasticloadbalancing:SetSubnets", "arn:aws:elasticloadbalancing:" + at + "loadbalancer/app/myapp-staging/1"},
 		{"elasticloadbalancing:ModifyRule", "arn:aws:elasticloadbalancing:" + at + "listener-rule/app/myapp-staging/1/2/3"},
 		{"elasticloadbalancing:ModifyTargetGroup", "arn:aws:elasticloadbalancing:" + at + "targetgroup/myapp-staging-backend-8000/1"},
+		{"cloudwatch:PutMetricAlarm", "arn:aws:cloudwatch:" + at + "alarm:TargetTracking-service/myapp-staging/backend-AlarmHigh-1"},
 		{"logs:DeleteLogGroup", "arn:aws:logs:" + at + "log-group:/slipway/myapp-staging/backend"},
 		{"logs:GetLogEvents", "arn:aws:logs:" + at + "log-group:/slipway/myapp-staging/backend:log-stream:backend/backend/1"},
 	} {
@@ -378,7 +379,7 @@ func TestOtherStackOutOfReach(t *testing.T) {
 	hold(t, document, err, calls)
 
 	// What has no names beforehand is limited by its kind: networks, task definitions that go, and looking.
-	harmless := regexp.MustCompile(`^(ec2:.*|ecs:DeregisterTaskDefinition|ecr:GetAuthorizationToken|[a-z]+:(Describe|List)\w*\*?)$`)
+	harmless := regexp.MustCompile(`^(ec2:.*|ecs:DeregisterTaskDefinition|ecr:GetAuthorizationToken|[a-z-]+:(Describe|List)\w*\*?)$`)
 	for _, s := range parse(t, identity.DeployPolicy, args) {
 		for _, action := range s.Action {
 			if s.Effect == policy.Allow && slices.Contains(s.Resource, "*") && !harmless.MatchString(action) {

@@ -13,24 +13,7 @@ func OptionsPolicy(args Args) (string, error) { return policy.JSON(options(args)
 
 // options lists the statements, a function for each option, which limit themselves as those of every stack do.
 func options(args Args) []policy.Statement {
-	return []policy.Statement{scaling(args)}
-}
-
-// scaling lets a service follow its load. A scalable target has a generated id, and its tag is not there before it is.
-func scaling(args Args) policy.Statement {
-	return policy.Statement{
-		Sid: "Scaling", Effect: policy.Allow,
-		Action: []string{
-			"application-autoscaling:DeleteScalingPolicy", "application-autoscaling:DeleteScheduledAction",
-			"application-autoscaling:DeregisterScalableTarget", "application-autoscaling:DescribeScalableTargets",
-			"application-autoscaling:DescribeScalingPolicies", "application-autoscaling:DescribeScheduledActions",
-			"application-autoscaling:ListTagsForResource", "application-autoscaling:PutScalingPolicy",
-			"application-autoscaling:PutScheduledAction", "application-autoscaling:RegisterScalableTarget",
-			"application-autoscaling:TagResource", "application-autoscaling:UntagResource",
-		},
-		Resource:  []string{args.arn("application-autoscaling", "scalable-target/*")},
-		Condition: policy.Condition{"StringEquals": {"application-autoscaling:service-namespace": {"ecs"}}},
-	}
+	return scaling(args)
 }
 
 func (a Args) optionsName() string { return a.Prefix + "-deploy-options" }

@@ -183,6 +183,9 @@ func computed(args pulumi.MockResourceArgs) resource.PropertyMap {
 		values["masterUserSecrets"] = []any{map[string]any{"secretArn": arn + "-secret"}}
 	case "aws:lb/loadBalancer:LoadBalancer":
 		values["dnsName"] = "front.example.com"
+		values["arnSuffix"] = "app/" + args.Inputs["name"].StringValue() + "/1"
+	case "aws:lb/targetGroup:TargetGroup":
+		values["arnSuffix"] = "targetgroup/" + args.Inputs["name"].StringValue() + "/1"
 	case "docker:index/image:Image":
 		name := args.Inputs["imageName"].StringValue()
 		values["repoDigest"] = name[:strings.LastIndex(name, ":")] + "@" + Digest

@@ -26,6 +26,7 @@ type Service struct {
 	TaskDefinition string        // ARN: what was asked for
 	TargetGroup    string        // ARN
 	LogGroup       string        // name; each container's streams begin with its name
+	Least, Most    int           // tasks that it may have; what ECS says between them is right
 	Patience       time.Duration // after which a service that is not steady has failed
 }
 
@@ -98,6 +99,7 @@ type hearing struct {
 	sick     map[string]string // targets that were unhealthy when last seen, and how
 	retried  string            // id of a deployment that had failed before the hearing began; empty for none
 	renewed  time.Time         // from when on ECS is believed that it shows retried and not its successor
+	resized  time.Time         // until when ECS is not asked again for another number of tasks
 }
 
 // state is one look at a service. At most one of settled and failed is set.
@@ -126,6 +128,10 @@ func (c *hearing) look(ctx context.Context, first bool) (state, error) {
 	if asked != nil {
 		c.believed = time.Time{}
 	}
+	outside, err := c.bound(ctx, service)
+	if err != nil {
+		return state{}, err
+	}
 	targets, err := c.targets(ctx)
 	if err != nil {
 		return state{}, err
@@ -142,6 +148,8 @@ func (c *hearing) look(ctx context.Context, first bool) (state, error) {
 		return state{waiting: "ECS still shows the deployment that had failed before"}, nil
 	case primary.RolloutState == ecstypes.DeploymentRolloutStateFailed:
 		return state{failed: fmt.Sprintf("%s does not start, and there is no earlier deployment to go back to", short(running))}, nil
+	case outside != "":
+		return state{waiting: outside}, nil
 	case primary.RolloutState == ecstypes.DeploymentRolloutStateInProgress:
 		return state{waiting: fmt.Sprintf("its deployment is in progress, %d of %d tasks run", primary.RunningCount, primary.DesiredCount)}, nil
 	case len(service.Deployments) > 1:

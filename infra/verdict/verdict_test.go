@@ -93,6 +93,12 @@ func two() string { return fmt.Sprintf(healthy, 1) + fmt.Sprintf(healthy, 2) + l
 
 func await(t *testing.T, c *cloud) error {
 	t.Helper()
+	return within(t, c, 2, 2)
+}
+
+// within awaits a service that may have so many tasks.
+func within(t *testing.T, c *cloud, least, most int) error {
+	t.Helper()
 	server := httptest.NewServer(c)
 	t.Cleanup(server.Close)
 	j := New(aws.Config{
@@ -101,7 +107,7 @@ func await(t *testing.T, c *cloud) error {
 	})
 	j.pause, j.propagation = time.Millisecond, 50*time.Millisecond
 	return j.Await(t.Context(), Service{
-		Name: "app", Cluster: "c", TaskDefinition: asked, TargetGroup: "tg", LogGroup: "/logs", Patience: 500 * time.Millisecond,
+		Name: "app", Cluster: "c", TaskDefinition: asked, TargetGroup: "tg", LogGroup: "/logs", Least: least, Most: most, Patience: 500 * time.Millisecond,
 	})
 }
 

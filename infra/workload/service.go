@@ -52,8 +52,9 @@ type Surroundings struct {
 
 // EdgeAccess is where requests come from.
 type EdgeAccess struct {
-	ListenerARN     pulumi.StringInput
-	SecurityGroupID pulumi.StringInput
+	ListenerARN        pulumi.StringInput
+	LoadBalancerSuffix pulumi.StringInput // end of the load balancer's ARN
+	SecurityGroupID    pulumi.StringInput
 }
 
 // DatabaseInputs is where the database is, as far as known before it exists.
@@ -109,6 +110,9 @@ func NewService(ctx *pulumi.Context, name string, args ServiceArgs, opts ...pulu
 	after := slices.Concat(routes, flows, policies, args.After)
 	service, err := b.service(definition, group, target, after)
 	if err != nil {
+		return nil, err
+	}
+	if err := b.scale(service, target); err != nil {
 		return nil, err
 	}
 	s.Name, s.LogGroup, s.TargetGroupARN = service.Name, logs.Name, target.Arn
@@ -192,6 +196,16 @@ func (b *serviceBuilder) service(definition *ecs.TaskDefinition, group pulumi.St
 ) (*ecs.Service, error) {
 	row, stack := b.args.Row, b.args.Stack
 	wait := fmt.Sprintf("%dm", stack.DeployMinutes)
+	opts := []pulumi.ResourceOption{
+		b.parent,
+		// The listener's rules must stand first, or ECS finds a target group with no load balancer; so must the ways to the
+		// database and to AWS's APIs, and the roles' policies, which on the way down must go last, or tasks stick in draining.
+		pulumi.DependsOn(after),
+		pulumi.Timeouts(&pulumi.CustomTimeouts{Create: wait, Update: wait, Delete: wait}),
+	}
+	if row.Scales() { // then the number of tasks is not ours to set, but for the first
+		opts = append(opts, pulumi.IgnoreChanges([]string{"desiredCount"}))
+	}
 	service, err := ecs.NewService(b.ctx, b.name, &ecs.ServiceArgs{
 		Name:           pulumi.String(b.name),
 		Cluster:        b.args.Cluster.ARN,
@@ -224,11 +238,7 @@ func (b *serviceBuilder) service(definition *ecs.TaskDefinition, group pulumi.St
 			ContainerPort:  pulumi.Int(row.Port),
 		}},
 		Tags: b.tags(),
-	}, b.parent,
-		// The listener's rules must stand first, or ECS finds a target group with no load balancer; so must the ways to the
-		// database and to AWS's APIs, and the roles' policies, which on the way down must go last, or tasks stick in draining.
-		pulumi.DependsOn(after),
-		pulumi.Timeouts(&pulumi.CustomTimeouts{Create: wait, Update: wait, Delete: wait}))
+	}, opts...)
 	if err != nil {
 		return nil, fmt.Errorf("services.%s: declare the service: %w", b.name, err)
 	}

@@ -99,6 +99,10 @@ func (n named) isFor(c Call) bool {
 // The service's own words for its resources, as the Service Authorization Reference has them. Services whose resources have
 // generated ids, such as EC2, are not here: the policies cannot name them.
 var names = []named{
+	// A target's ARN ends in an id; whatever is given here fits what a policy can say of it.
+	{service: "application-autoscaling", parameter: "ResourceId", before: "scalable-target/"},
+	{service: "application-autoscaling", parameter: "ResourceARN"},
+
 	{service: "ecr", parameter: "repositoryName", before: "repository/"},
 	{service: "ecr", parameter: "repositoryNames", before: "repository/"},
 	{service: "ecr", parameter: "resourceArn"},

@@ -5,6 +5,7 @@ package policies
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -108,10 +109,13 @@ func Needs(record []calls.Call) ([]Need, error) {
 			}
 		}
 		for _, request := range requests(c) {
+			own := request.Context
 			request.Context = map[string][]string{
 				"aws:RequestedRegion": {awsapi.Region}, "iam:PermissionsBoundary": boundaries[request.Resource],
-				"iam:PassedToService": {"ecs-tasks.amazonaws.com"}, // task definitions are all that roles are passed with
+				"iam:PassedToService":                       {"ecs-tasks.amazonaws.com"}, // task definitions are all that roles are passed with
+				"application-autoscaling:service-namespace": {"ecs"},                     // nothing else scales
 			}
+			maps.Copy(request.Context, own)
 			need := Need{Request: request, Caller: c.Caller, For: c.Service + ":" + c.Operation}
 			if key := fmt.Sprint(need); !seen[key] {
 				seen[key] = true

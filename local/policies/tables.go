@@ -8,12 +8,19 @@ var free = []string{"sts:GetCallerIdentity"}
 // withoutResource are actions that AWS limits to no resource, though their calls may name one: a policy that names one allows
 // nothing.
 var withoutResource = []string{
+	"application-autoscaling:Describe*",
 	"ec2:*", // some know resources, all of which have generated ids
 	"ecs:DeregisterTaskDefinition", "ecs:DescribeTaskDefinition", "ecs:ListServices", "ecs:ListTaskDefinitions", "ecs:ListTasks",
 	"elasticloadbalancing:Describe*", "logs:DescribeLogGroups",
 }
 
-const masterUsers = "arn:aws:secretsmanager:us-east-1:123456789012:secret:rds!db-1"
+const (
+	masterUsers = "arn:aws:secretsmanager:us-east-1:123456789012:secret:rds!db-1"
+	// A service of staging that scales, what scales it, and the alarms that set it off.
+	scaled        = "arn:aws:ecs:us-east-1:123456789012:service/myapp-staging/backend"
+	scaler        = "ecs.application-autoscaling.amazonaws.com"
+	scalingAlarms = "arn:aws:cloudwatch:us-east-1:123456789012:alarm:TargetTracking-service/myapp-staging/backend-AlarmHigh-1"
+)
 
 // besides is what AWS does in the caller's name when it carries out a call, and asks the caller's permissions for.
 var besides = map[string][]policytest.Request{
@@ -24,6 +31,21 @@ var besides = map[string][]policytest.Request{
 		{Action: "kms:DescribeKey", Resource: "arn:aws:kms:us-east-1:123456789012:key/1"},
 		{Action: "rds:CreateDBInstance", Resource: "arn:aws:rds:us-east-1:123456789012:og:default:postgres-17"},
 	},
+	// Application Auto Scaling looks at the service and changes it, and makes its own role with the first target of an account; it
+	// names the alarms of its policies after the service.
+	"application-autoscaling:RegisterScalableTarget": {
+		{Action: "ecs:DescribeServices", Resource: scaled},
+		{Action: "ecs:UpdateService", Resource: scaled},
+		{
+			Action: "iam:CreateServiceLinkedRole", Resource: "arn:aws:iam::123456789012:role/aws-service-role/" + scaler +
+				"/AWSServiceRoleForApplicationAutoScaling_ECSService",
+			Context: map[string][]string{"iam:AWSServiceName": {scaler}},
+		},
+	},
+	"application-autoscaling:PutScalingPolicy": {
+		{Action: "cloudwatch:DescribeAlarms", Resource: scalingAlarms}, {Action: "cloudwatch:PutMetricAlarm", Resource: scalingAlarms},
+	},
+	"application-autoscaling:DeleteScalingPolicy": {{Action: "cloudwatch:DeleteAlarms", Resource: scalingAlarms}},
 }
 
 const (
@@ -121,9 +143,11 @@ var deployUnused = []Exception{
 // optionUnused are likewise actions of the deploy role for one option, by the Sid of its statement: what a run that has the option
 // switched on does not use. Every option has its entry and its run in e2e.
 var optionUnused = map[string][]Exception{
-	"Scaling": {
-		{"application-autoscaling:UntagResource", "", tagsGo},
-	},
+	"Scaling":       nil,
+	"ScalingAlarms": nil,
+	"ScalingLook":   nil,
+	"ScalingRole":   nil,
+	"ScalingTags":   {{"application-autoscaling:UntagResource", "", tagsGo}},
 }
 
 // previewUnused are likewise of the preview role.
