@@ -51,7 +51,7 @@ func trimProvider(from, to string) error {
 	if err := judgeAsVersion5(filepath.Join(to, "internal/service/ecs/service.go")); err != nil {
 		return err
 	}
-	if err := tagAsVersion5(filepath.Join(to, "internal/service/s3/tags.go")); err != nil {
+	if err := tagAsVersion5(filepath.Join(to, "internal/service/s3")); err != nil {
 		return err
 	}
 	return shortenWaits(to)
@@ -65,10 +65,14 @@ func judgeAsVersion5(file string) error {
 		"isNewPrimaryDeployment = false && createdAtUTC.After(operationTime)", 1)
 }
 
-// tagAsVersion5 has the provider read and write the tags of a bucket by S3's own API, as its versions 5.x do. Later ones ask S3
-// Control, at a host name that begins with the account, which an emulator on loopback does not have.
-func tagAsVersion5(file string) error {
-	return change(file, `if accountID := c.AccountID(ctx); accountID != "" {`, `if accountID := ""; accountID != "" {`, 2)
+// tagAsVersion5 has the provider read and write the tags of a bucket by S3's own API, and write them once it is there, as its versions
+// 5.x do. Later ones ask S3 Control, at a host name that begins with the account, which an emulator on loopback does not have; and
+// tag a bucket as they make it, which moto does not take in.
+func tagAsVersion5(s3 string) error {
+	if err := change(filepath.Join(s3, "bucket.go"), "tagOnCreate := true", "tagOnCreate := false", 1); err != nil {
+		return err
+	}
+	return change(filepath.Join(s3, "tags.go"), `if accountID := c.AccountID(ctx); accountID != "" {`, `if accountID := ""; accountID != "" {`, 2)
 }
 
 // change rewrites a text that must stand in a file so many times: in a provider that this was not written for it does not.

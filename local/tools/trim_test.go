@@ -64,6 +64,7 @@ func stable(createdAtUTC, operationTime time.Time) {
 	})
 }
 `,
+		"internal/service/s3/bucket.go": "package s3\n\nfunc create() bool {\n\ttagOnCreate := true\n\treturn tagOnCreate\n}\n",
 		"internal/service/s3/tags.go": `package s3
 
 func list(ctx, c any) {
@@ -131,6 +132,9 @@ func TestTrimProvider(t *testing.T) {
 	}
 	if tags := read("internal/service/s3/tags.go"); strings.Count(tags, `if accountID := ""; accountID != "" {`) != 2 {
 		t.Errorf("the tags of buckets are asked of S3 Control:\n%s", tags)
+	}
+	if bucket := read("internal/service/s3/bucket.go"); !strings.Contains(bucket, "tagOnCreate := false") {
+		t.Errorf("a bucket's tags are not written once it is there:\n%s", bucket)
 	}
 	for _, gone := range []string{"internal/service/ecs/service_test.go", "internal/service/ecs/README.md", "website"} {
 		if _, err := os.Stat(filepath.Join(to, gone)); err == nil {
