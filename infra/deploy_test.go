@@ -2,9 +2,7 @@ package infra
 
 import (
 	"errors"
-	"flag"
 	"fmt"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -13,10 +11,9 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 
+	"slipway/infra/goldentest"
 	"slipway/infra/infratest"
 )
-
-var update = flag.Bool("update", false, "write the golden graphs anew")
 
 var sha = regexp.MustCompile(`^[0-9a-f]{40}$`)
 
@@ -52,20 +49,7 @@ func TestGolden(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := infratest.Render(resources)
-			file := filepath.Join(golden, stack+".golden")
-			if *update {
-				if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got != string(want) {
-				t.Errorf("%s differs from the graph; look at the difference after `make golden`, and commit it if it is meant", file)
-			}
+			goldentest.Expect(t, filepath.Join(golden, stack+".golden"), infratest.Render(resources))
 		})
 	}
 }

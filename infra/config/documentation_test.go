@@ -1,18 +1,15 @@
 package config_test
 
 import (
-	"flag"
 	"fmt"
-	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
 
 	"slipway/infra/config"
+	"slipway/infra/goldentest"
 )
-
-var update = flag.Bool("update", false, "write docs/configuration.md anew")
 
 const documentationHead = `# Configuration
 
@@ -35,19 +32,7 @@ all rows. ` + "`slipway:serviceOverrides`" + ` lays single keys over the rows of
 // TestDocumentation holds docs/configuration.md against the Go types.
 func TestDocumentation(t *testing.T) {
 	want := documentationHead + table(config.Declared()) + documentationServices + table(config.DeclaredOfService())
-	file := filepath.Join(top, "docs", "configuration.md")
-	if *update {
-		if err := os.WriteFile(file, []byte(want), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	got, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if string(got) != want {
-		t.Errorf("%s is not what the Go types say; run `go test ./infra/config -update`", file)
-	}
+	goldentest.Expect(t, filepath.Join(top, "docs", "configuration.md"), want)
 }
 
 // kinds names what YAML must hold, by the kind of the Go value. IPv4 ranges are text in a struct.

@@ -2,7 +2,6 @@ package coldstart
 
 import (
 	"bytes"
-	"flag"
 	"fmt"
 	"os"
 	"slices"
@@ -10,10 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"slipway/infra/goldentest"
 	"slipway/infra/infratest"
 )
-
-var update = flag.Bool("update", false, "write the report into docs/performance.md anew")
 
 const document = "docs/performance.md"
 
@@ -289,17 +287,9 @@ func TestDocument(t *testing.T) {
 	}
 	const begin, end = "<!-- begin: written by coldstart's test -->\n", "<!-- end -->\n"
 	before, rest, _ := strings.Cut(string(content), begin)
-	held, after, ok := strings.Cut(rest, end)
+	_, after, ok := strings.Cut(rest, end)
 	if !ok {
 		t.Fatalf("%s has no %q followed by %q", document, begin, end)
 	}
-	if want := "\n" + report.String() + "\n"; held != want {
-		if *update {
-			if err := os.WriteFile(document, []byte(before+begin+want+end+after), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			return
-		}
-		t.Errorf("%s differs from the report; go test ./coldstart -update writes it", document)
-	}
+	goldentest.Expect(t, document, before+begin+"\n"+report.String()+"\n"+end+after)
 }

@@ -3,7 +3,6 @@ package bootstrap_test
 import (
 	"bytes"
 	"context"
-	"flag"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -16,10 +15,9 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
+	"slipway/infra/goldentest"
 	"slipway/ops/bootstrap"
 )
-
-var update = flag.Bool("update", false, "write the expected scripts again")
 
 func options() bootstrap.Options {
 	return bootstrap.Options{App: "myapp", Stack: "staging", Region: "us-east-1", Owner: "example", Repository: "myapp", Preview: true}
@@ -80,21 +78,7 @@ func TestScripts(t *testing.T) {
 		"cloud":      {cloud, &bootstrap.Report{Account: "012345678901"}},
 		"dry":        {options(), &dry},
 	} {
-		got := bootstrap.Script(bootstrap.Next(test.o, test.r))
-		path := filepath.Join("testdata", name+".sh")
-		if *update {
-			if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-				t.Fatal(err)
-			}
-			continue
-		}
-		want, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got != string(want) {
-			t.Errorf("%s differs; run `go test ./ops/bootstrap -update` and read it. Got:\n%s", path, got)
-		}
+		goldentest.Expect(t, filepath.Join("testdata", name+".sh"), bootstrap.Script(bootstrap.Next(test.o, test.r)))
 	}
 }
 

@@ -2,7 +2,6 @@ package cost_test
 
 import (
 	"errors"
-	"flag"
 	"maps"
 	"os"
 	"path/filepath"
@@ -11,12 +10,11 @@ import (
 	"strings"
 	"testing"
 
+	"slipway/infra/goldentest"
 	"slipway/ops/cost"
 	"slipway/ops/enginejson"
 	"slipway/ops/enginejson/enginetest"
 )
-
-var update = flag.Bool("update", false, "write the expected estimates again")
 
 // top is the repository. It is absolute, since tests move into checkouts of their own.
 var top, _ = filepath.Abs("../..")
@@ -48,7 +46,7 @@ func TestStacks(t *testing.T) {
 		if region := cost.RegionOf(resources); region != "us-east-1" {
 			t.Errorf("%s stands in %q", name, region)
 		}
-		expect(t, name+".txt", estimate(t, resources...).Text())
+		goldentest.Expect(t, filepath.Join(top, "ops", "cost", "testdata", name+".txt"), estimate(t, resources...).Text())
 	}
 	staging, production := estimate(t, stacks["staging"]...), estimate(t, stacks["production"]...)
 	// By hand, in thousandths of a dollar: 730 hours of a load balancer (22.5), a NAT gateway (45), three addresses (5), two
@@ -60,27 +58,9 @@ func TestStacks(t *testing.T) {
 	if got, want := d.Total(), production.Total()-staging.Total(); got != want {
 		t.Errorf("the difference adds up to %s, the totals differ by %s", got, want)
 	}
-	expect(t, "difference.txt", d.Text())
+	goldentest.Expect(t, filepath.Join(top, "ops", "cost", "testdata", "difference.txt"), d.Text())
 	if d := cost.Difference(staging, staging); len(d.Changes)+len(d.Gaps)+len(d.Usage) != 0 || !strings.Contains(d.Text(), "does not change") {
 		t.Errorf("nothing differs, and yet:\n%s", d.Text())
-	}
-}
-
-func expect(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join(top, "ops", "cost", "testdata", name)
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("%s differs; run `go test ./ops/cost -update` and read it. Got:\n%s", name, got)
 	}
 }
 

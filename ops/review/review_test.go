@@ -2,21 +2,18 @@ package review_test
 
 import (
 	"encoding/json"
-	"flag"
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"slipway/infra/goldentest"
 	"slipway/ops/cost"
 	"slipway/ops/enginejson"
 	"slipway/ops/enginejson/enginetest"
 	"slipway/ops/review"
 )
-
-var update = flag.Bool("update", false, "write the expected comments again")
 
 // top is the repository. It is absolute, since tests move into checkouts of their own.
 var top, _ = filepath.Abs("../..")
@@ -172,21 +169,7 @@ func TestComments(t *testing.T) {
 	} {
 		p := stack(t)
 		change(p)
-		path := filepath.Join(top, "ops", "review", "testdata", name+".md")
-		got := comment(t, p.print())
-		if *update {
-			if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-				t.Fatal(err)
-			}
-			continue
-		}
-		want, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got != string(want) {
-			t.Errorf("%s differs; run `go test ./ops/review -update` and read it. Got:\n%s", path, got)
-		}
+		goldentest.Expect(t, filepath.Join(top, "ops", "review", "testdata", name+".md"), comment(t, p.print()))
 	}
 }
 
