@@ -14,9 +14,9 @@ import (
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
-	docker "github.com/docker/docker/client"
 
 	"slipway/local/cloud"
+	"slipway/local/dockerengine"
 )
 
 // containers is how many run when all is well: the task's pause container and its application, and the database.
@@ -277,7 +277,7 @@ func (w *worker) addItem(ctx context.Context, name string) ([]string, error) {
 
 // containers counts the worker's containers, those that run or all.
 func (w *worker) containers(ctx context.Context, all bool) int {
-	engine, err := docker.NewClientWithOpts(docker.FromEnv, docker.WithAPIVersionNegotiation())
+	engine, err := dockerengine.Connect()
 	if err != nil {
 		return -1
 	}

@@ -13,8 +13,7 @@ import (
 	"syscall"
 	"time"
 
-	engine "github.com/docker/docker/client"
-
+	"slipway/local/dockerengine"
 	"slipway/local/tasks"
 )
 
@@ -174,9 +173,9 @@ func Stop(ctx context.Context, dir string) error {
 			return fmt.Errorf("end the cloud, process %d: %w", pid, err)
 		}
 	}
-	docker, err := engine.NewClientWithOpts(engine.FromEnv, engine.WithAPIVersionNegotiation())
+	docker, err := dockerengine.Connect()
 	if err != nil {
-		return fmt.Errorf("reach the Docker Engine: %w", err)
+		return err
 	}
 	defer func() { _ = docker.Close() }()
 	if _, err := docker.Ping(ctx); err != nil {

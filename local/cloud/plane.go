@@ -3,7 +3,6 @@ package cloud
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log"
 	"path/filepath"
 	"strings"
@@ -21,6 +20,7 @@ import (
 	"slipway/local/awsapi"
 	"slipway/local/balancer"
 	"slipway/local/database"
+	"slipway/local/dockerengine"
 	"slipway/local/faults"
 	"slipway/local/tasks"
 )
@@ -47,9 +47,9 @@ type planeOptions struct {
 const closeTimeout = 30 * time.Second
 
 func newPlane(ctx context.Context, opts planeOptions) (*plane, error) {
-	docker, err := engine.NewClientWithOpts(engine.FromEnv, engine.WithAPIVersionNegotiation())
+	docker, err := dockerengine.Connect()
 	if err != nil {
-		return nil, fmt.Errorf("reach the Docker Engine: %w", err)
+		return nil, err
 	}
 	owner := ownerOf(opts.Dir)
 	if err := tasks.Sweep(ctx, docker, owner); err != nil { // a killed life's

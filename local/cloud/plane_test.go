@@ -37,6 +37,7 @@ import (
 
 	"slipway/local/awsapi"
 	"slipway/local/cloud"
+	"slipway/local/dockerengine"
 	"slipway/local/load"
 	"slipway/local/tasks"
 	"slipway/local/tools"
@@ -189,7 +190,7 @@ func endShared(ctx context.Context) error {
 		return nil
 	}
 	err := errors.Join(cloud.Stop(ctx, shared.dir), tools.ForgetImages(ctx, shared.state.Registry))
-	docker, failed := engine.NewClientWithOpts(engine.FromEnv, engine.WithAPIVersionNegotiation())
+	docker, failed := dockerengine.Connect()
 	if failed != nil {
 		return errors.Join(err, failed)
 	}
@@ -252,7 +253,7 @@ func push(t *testing.T, state cloud.State) string {
 
 func connect(t *testing.T) *engine.Client {
 	t.Helper()
-	docker, err := engine.NewClientWithOpts(engine.FromEnv, engine.WithAPIVersionNegotiation())
+	docker, err := dockerengine.Connect()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,6 +24,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"slipway/local/dockerengine"
 	"slipway/local/tools"
 )
 
@@ -44,7 +45,7 @@ func newFixture(t *testing.T) fixture {
 	if err := tools.EnsureDocker(t.Context(), t.Output()); err != nil {
 		t.Fatal(err)
 	}
-	docker, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
+	docker, err := dockerengine.Connect()
 	if err != nil {
 		t.Fatal(err)
 	}

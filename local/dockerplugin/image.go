@@ -17,6 +17,8 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
 	"google.golang.org/protobuf/types/known/structpb"
+
+	"slipway/local/dockerengine"
 )
 
 // The values of builderVersion.
@@ -96,9 +98,9 @@ func (p *provider) make(ctx context.Context, urn string, properties *structpb.St
 	if err != nil {
 		return nil, "", err
 	}
-	docker, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
+	docker, err := dockerengine.Connect()
 	if err != nil {
-		return nil, "", fmt.Errorf("reach the Docker Engine: %w", err)
+		return nil, "", err
 	}
 	defer func() { _ = docker.Close() }()
 	if _, err := docker.Ping(ctx); err != nil {
@@ -134,9 +136,9 @@ type Build struct {
 
 // Run builds, and leaves the image with the engine.
 func (b Build) Run(ctx context.Context) error {
-	docker, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
+	docker, err := dockerengine.Connect()
 	if err != nil {
-		return fmt.Errorf("reach the Docker Engine: %w", err)
+		return err
 	}
 	defer func() { _ = docker.Close() }()
 	i := image{

@@ -22,6 +22,7 @@ import (
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
 	"google.golang.org/protobuf/types/known/structpb"
 
+	"slipway/local/dockerengine"
 	"slipway/local/tools"
 )
 
@@ -110,7 +111,7 @@ func check(t *testing.T, p *provider, properties resource.PropertyMap) *structpb
 
 func docker(t *testing.T) *client.Client {
 	t.Helper()
-	c, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
+	c, err := dockerengine.Connect()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,11 +15,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	dockercontainer "github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
-	docker "github.com/docker/docker/client"
 	"github.com/jackc/pgx/v5"
 
 	"slipway/local/awsapi"
 	"slipway/local/browser"
+	"slipway/local/dockerengine"
 )
 
 // checkPage opens the printed address in a real browser, as a new user would: the page lists what PostgreSQL holds, and what
@@ -129,7 +129,7 @@ func (c checkout) database(t *testing.T) *pgx.Conn {
 // addressOf looks a name up as the tasks do: among the containers of the cloud's network.
 func (c checkout) addressOf(t *testing.T, name string) string {
 	t.Helper()
-	engine, err := docker.NewClientWithOpts(docker.FromEnv, docker.WithAPIVersionNegotiation())
+	engine, err := dockerengine.Connect()
 	if err != nil {
 		t.Fatal(err)
 	}

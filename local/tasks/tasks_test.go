@@ -37,6 +37,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"slipway/local/awsapi"
+	"slipway/local/dockerengine"
 	"slipway/local/tasks"
 	"slipway/local/tools"
 )
@@ -75,7 +76,7 @@ func setUp(m *testing.M) (int, error) {
 	if err := tools.EnsureDocker(ctx, os.Stdout); err != nil {
 		return 1, err
 	}
-	if shared.docker, err = client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation()); err != nil {
+	if shared.docker, err = dockerengine.Connect(); err != nil {
 		return 1, err
 	}
 	if _, err := shared.docker.ImageInspect(ctx, "slipway-base/python:3"); err != nil {

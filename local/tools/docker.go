@@ -14,7 +14,8 @@ import (
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/image"
-	"github.com/docker/docker/client"
+
+	"slipway/local/dockerengine"
 )
 
 const engineTimeout = 60 * time.Second
@@ -63,7 +64,7 @@ func lockMachine(ctx context.Context, name string, out io.Writer) (unlock func()
 }
 
 func pingDocker(ctx context.Context) error {
-	docker, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
+	docker, err := dockerengine.Connect()
 	if err != nil {
 		return err
 	}
@@ -125,9 +126,9 @@ func awaitDocker(ctx context.Context) error {
 // ForgetImages takes the names of one registry from the engine's images, and with them the images that have no other name.
 // What the engine keeps of their builds stays: the next build is as fast.
 func ForgetImages(ctx context.Context, registry string) error {
-	docker, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
+	docker, err := dockerengine.Connect()
 	if err != nil {
-		return fmt.Errorf("reach the Docker Engine: %w", err)
+		return err
 	}
 	defer func() { _ = docker.Close() }()
 	images, err := docker.ImageList(ctx, image.ListOptions{})

@@ -12,7 +12,7 @@ func (c Cache) DockerPlugin(ctx context.Context, local string) (string, error) {
 	if dir, ok := installedPlugin("docker", DockerVersion); ok {
 		return dir, nil
 	}
-	sources, err := KeyOfFiles(filepath.Join(local, "dockerplugin"), filepath.Join(local, "go.sum"))
+	sources, err := KeyOfFiles(filepath.Join(local, "dockerplugin"), filepath.Join(local, "dockerengine"), filepath.Join(local, "go.sum"))
 	if err != nil {
 		return "", err
 	}
