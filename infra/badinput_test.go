@@ -27,6 +27,11 @@ func state(key string) map[string]string {
 	return map[string]string{"stateBucket": "state", "stateKmsKeyArn": key}
 }
 
+// windows is when RDS makes its backup, and when it may restart the database.
+func windows(backup, maintenance string) map[string]string {
+	return map[string]string{"databaseBackupWindow": backup, "databaseMaintenanceWindow": maintenance}
+}
+
 // services is a services value: two valid rows, changed by text replacements given as pairs.
 func services(pairs ...string) map[string]string {
 	rows := `{
@@ -147,6 +152,27 @@ var badInputs = []struct {
 	{"backups too long", set("databaseBackupDays", "36"), "databaseBackupDays", "from 0 to 35"},
 	{"a protected database with no snapshot", set("databaseFinalSnapshot", "false"), "databaseFinalSnapshot", "where databaseProtected is"},
 	{"a protected database with no backup", set("databaseBackupDays", "0"), "databaseBackupDays", "at least 1"},
+	{"no room to grow", set("databaseMaxStorageGb", "21"), "databaseMaxStorageGb", "give 22 at least"},
+	{"growth below the size", map[string]string{"databaseStorageGb": "200", "databaseMaxStorageGb": "100"}, "databaseMaxStorageGb", "give 220 at least"},
+	{"growth without end", set("databaseMaxStorageGb", "70000"), "databaseMaxStorageGb", "from 0 to 65536"},
+	{"a backup at no time", set("databaseBackupWindow", "3:00-4:00"), "databaseBackupWindow", "such as 03:00-04:00"},
+	{"a backup after midnight's hour", set("databaseBackupWindow", "24:00-24:30"), "databaseBackupWindow", "in UTC"},
+	{"a backup in no time", set("databaseBackupWindow", "03:00-03:29"), "databaseBackupWindow", "shorter than 30 minutes"},
+	{"a backup that is switched off", map[string]string{"databaseProtected": "false", "databaseBackupDays": "0", "databaseBackupWindow": "03:00-04:00"},
+		"databaseBackupWindow", "switches backups off"},
+	{"maintenance on no day", set("databaseMaintenanceWindow", "04:30-05:30"), "databaseMaintenanceWindow", "such as sun:04:30-sun:05:30"},
+	{"maintenance in capitals", set("databaseMaintenanceWindow", "Sun:04:30-Sun:05:30"), "databaseMaintenanceWindow", "such as sun:04:30-sun:05:30"},
+	{"maintenance in no time", set("databaseMaintenanceWindow", "sun:04:30-sun:04:30"), "databaseMaintenanceWindow", "at least 30 minutes"},
+	{"maintenance for days", set("databaseMaintenanceWindow", "sun:04:30-mon:04:30"), "databaseMaintenanceWindow", "less than a day"},
+	{"maintenance during the backup", windows("03:00-04:00", "sun:03:59-sun:05:00"), "databaseMaintenanceWindow", "overlaps databaseBackupWindow, 03:00-04:00"},
+	{"a backup during maintenance", windows("23:30-00:30", "tue:00:00-tue:12:00"), "databaseMaintenanceWindow", "overlaps databaseBackupWindow"},
+	{"maintenance over midnight", windows("00:10-00:40", "sat:23:45-sun:00:15"), "databaseMaintenanceWindow", "overlaps databaseBackupWindow"},
+	{"a snapshot in capitals", set("databaseSnapshot", "Final"), "databaseSnapshot", "in lower case"},
+	{"a snapshot with a blank", set("databaseSnapshot", "my snapshot"), "databaseSnapshot", "name of a snapshot"},
+	{"a snapshot that ends in a hyphen", set("databaseSnapshot", "myapp-"), "databaseSnapshot", "name of a snapshot"},
+	{"slow in negative time", set("databaseSlowMs", "-1"), "databaseSlowMs", "from 0 to 3600000"},
+	{"logs in a word", set("databaseLogs", "all"), "databaseLogs", `true or false, not "all"`},
+	{"insights in days", set("databasePerformanceInsights", "7"), "databasePerformanceInsights", "true or false"},
 	{"TLS that does not force", set("databaseTls", "prefer"), "databaseTls", "verify-full, require"},
 
 	// Edge, cluster, logs.

@@ -107,11 +107,19 @@ func deploy(ctx *pulumi.Context, court openCourt) error {
 		MajorVersion:     cfg.Database.Version,
 		InstanceClass:    cfg.Database.InstanceClass,
 		StorageGiB:       cfg.Database.StorageGb,
+		MaxStorageGiB:    cfg.Database.MaxStorageGb,
 		MultiAZ:          cfg.Database.MultiAz,
 		BackupDays:       cfg.Database.BackupDays,
+		BackupWindow:     cfg.Database.BackupWindow,
+		Maintenance:      cfg.Database.MaintenanceWindow,
 		Protected:        cfg.Database.Protected,
 		FinalSnapshot:    cfg.Database.FinalSnapshot,
+		Snapshot:         cfg.Database.Snapshot,
 		ApplyImmediately: cfg.Database.ApplyImmediately,
+		SlowMillis:       cfg.Database.SlowMs,
+		Logs:             cfg.Database.Logs,
+		LogRetentionDays: cfg.LogRetentionDays,
+		Insights:         cfg.Database.PerformanceInsights,
 	})
 	if err != nil {
 		return err

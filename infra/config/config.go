@@ -87,17 +87,24 @@ type Network struct {
 
 // Database is about RDS for PostgreSQL.
 type Database struct {
-	Name             string `key:"databaseName" default:"app" doc:"Name of the database."`
-	User             string `key:"databaseUser" default:"app" doc:"Name of the master user; its password is made and kept by RDS."`
-	Version          string `key:"databaseVersion" default:"17" doc:"Major version of PostgreSQL; minor versions follow by themselves."`
-	InstanceClass    string `key:"databaseInstanceClass" default:"db.t4g.micro" cost:"by the hour" doc:"RDS instance class."`
-	StorageGb        int    `key:"databaseStorageGb" unit:"GiB" default:"20" min:"20" max:"65536" cost:"by the GB" doc:"Storage in GiB; it can grow and never shrink."`
-	MultiAz          bool   `key:"databaseMultiAz" default:"false" cost:"a second instance and its storage" doc:"Whether a standby in another zone takes over when the first fails; doubles the price."`
-	BackupDays       int    `key:"databaseBackupDays" unit:"days" default:"7" min:"0" max:"35" cost:"beyond the size of the storage, by the GB" doc:"Days that automatic backups are kept; 0 switches them off."`
-	Protected        bool   `key:"databaseProtected" default:"true" doc:"Whether both RDS and Pulumi refuse to delete the database."`
-	FinalSnapshot    bool   `key:"databaseFinalSnapshot" default:"true" cost:"by the GB, after the stack is gone" doc:"Whether deleting the database leaves a snapshot."`
-	ApplyImmediately bool   `key:"databaseApplyImmediately" default:"false" doc:"Whether changes that restart the database are made at once; else in its maintenance window."`
-	TLS              string `key:"databaseTls" default:"verify-full" oneof:"verify-full,require" doc:"How clients check the server: verify-full checks its certificate and name, require only encrypts."`
+	Name                string `key:"databaseName" default:"app" doc:"Name of the database."`
+	User                string `key:"databaseUser" default:"app" doc:"Name of the master user; its password is made and kept by RDS."`
+	Version             string `key:"databaseVersion" default:"17" doc:"Major version of PostgreSQL; minor versions follow by themselves."`
+	InstanceClass       string `key:"databaseInstanceClass" default:"db.t4g.micro" cost:"by the hour" doc:"RDS instance class."`
+	StorageGb           int    `key:"databaseStorageGb" unit:"GiB" default:"20" min:"20" max:"65536" cost:"by the GB" doc:"Storage in GiB; it can grow and never shrink."`
+	MaxStorageGb        int    `key:"databaseMaxStorageGb" unit:"GiB" default:"0" min:"0" max:"65536" cost:"what it has grown to, by the GB" doc:"Size up to which RDS lets the storage grow by itself when it runs full; 0 for no growth."`
+	MultiAz             bool   `key:"databaseMultiAz" default:"false" cost:"a second instance and its storage" doc:"Whether a standby in another zone takes over when the first fails; doubles the price."`
+	BackupDays          int    `key:"databaseBackupDays" unit:"days" default:"7" min:"0" max:"35" cost:"beyond the size of the storage, by the GB" doc:"Days that automatic backups are kept; 0 switches them off."`
+	BackupWindow        string `key:"databaseBackupWindow" default:"" doc:"Time of each day in which RDS makes its backup, in UTC, such as 03:00-04:00; empty to let RDS choose one."`
+	MaintenanceWindow   string `key:"databaseMaintenanceWindow" default:"" doc:"Time of each week in which RDS may restart the database, for minor versions and for changes that ask for it, in UTC, such as sun:04:30-sun:05:30; empty to let RDS choose one."`
+	Protected           bool   `key:"databaseProtected" default:"true" doc:"Whether both RDS and Pulumi refuse to delete the database."`
+	FinalSnapshot       bool   `key:"databaseFinalSnapshot" default:"true" cost:"by the GB, after the stack is gone" doc:"Whether deleting the database leaves a snapshot."`
+	Snapshot            string `key:"databaseSnapshot" default:"" doc:"Snapshot to make the database from when it is first made; its database, master user and storage must be those configured. On a database that stands another name asks for a new database."`
+	ApplyImmediately    bool   `key:"databaseApplyImmediately" default:"false" doc:"Whether changes that restart the database are made at once; else in its maintenance window."`
+	TLS                 string `key:"databaseTls" default:"verify-full" oneof:"verify-full,require" doc:"How clients check the server: verify-full checks its certificate and name, require only encrypts."`
+	SlowMs              int    `key:"databaseSlowMs" unit:"ms" default:"1000" min:"0" max:"3600000" doc:"Milliseconds from which on a statement is written to the database's log, with its values; 0 for none."`
+	Logs                bool   `key:"databaseLogs" default:"false" cost:"by the GB" doc:"Whether the database's log goes to CloudWatch Logs, kept for logRetentionDays; else RDS keeps it for three days."`
+	PerformanceInsights bool   `key:"databasePerformanceInsights" default:"false" doc:"Whether RDS records what the database waits for, for the seven days that cost nothing."`
 }
 
 // Edge is about the load balancer.

@@ -24,18 +24,12 @@ var (
 	accountID      = regexp.MustCompile(`^[0-9]{12}$`)
 	githubID       = regexp.MustCompile(`^[1-9][0-9]{0,18}$`)
 	environment    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
-	databaseName   = regexp.MustCompile(`^[a-z][a-z0-9_]{0,62}$`)
-	majorVersion   = regexp.MustCompile(`^1[3-8]$`)
 	bucketName     = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$`)
-	instanceClass  = regexp.MustCompile(`^db\.[a-z0-9-]+\.[a-z0-9]+$`)
 
 	// CloudWatch Logs offers these periods and no other.
 	retentions = []int{
 		1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
 	}
-	// PostgreSQL and RDS keep these for themselves.
-	reservedUsers     = []string{"admin", "postgres", "public", "rdsadmin", "rds_superuser", "user"}
-	reservedDatabases = []string{"postgres", "rdsadmin", "template0", "template1"}
 )
 
 // validate applies all rules that go beyond one value's type and limits.
@@ -161,24 +155,5 @@ func (s State) validate(p *Problems) {
 	matches(p, "stateKmsKeyArn", s.KmsKeyArn, keyARN, "the ARN of a KMS key: arn:aws:kms:REGION:ACCOUNT:key/ID; an alias would not do in a policy")
 	if s.Bucket == "" {
 		p.add("stateKmsKeyArn", "goes with stateBucket: set both, or neither for a state elsewhere")
-	}
-}
-
-func (d Database) validate(p *Problems) {
-	matches(p, "databaseName", d.Name, databaseName, "a database name: 1 to 63 lower-case letters, digits and _, beginning with a letter")
-	if slices.Contains(reservedDatabases, d.Name) {
-		p.add("databaseName", "%q is kept by PostgreSQL for itself; choose another name", d.Name)
-	}
-	matches(p, "databaseUser", d.User, databaseName, "a user name: 1 to 63 lower-case letters, digits and _, beginning with a letter")
-	if slices.Contains(reservedUsers, d.User) || strings.HasPrefix(d.User, "pg_") {
-		p.add("databaseUser", "%q is kept by RDS for itself; choose another name", d.User)
-	}
-	matches(p, "databaseVersion", d.Version, majorVersion, "a major version of PostgreSQL from 13 to 18; a minor one would be a failing downgrade after RDS upgrades by itself")
-	matches(p, "databaseInstanceClass", d.InstanceClass, instanceClass, "an RDS instance class such as db.t4g.micro")
-	if d.Protected && !d.FinalSnapshot {
-		p.add("databaseFinalSnapshot", "must be true where databaseProtected is")
-	}
-	if d.Protected && d.BackupDays == 0 {
-		p.add("databaseBackupDays", "must be at least 1 where databaseProtected is true")
 	}
 }

@@ -4,6 +4,7 @@ package database
 import (
 	"fmt"
 
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/rds"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -22,11 +23,19 @@ type Args struct {
 	MajorVersion     string // such as 17; a minor one would become a failing downgrade after an automatic upgrade
 	InstanceClass    string
 	StorageGiB       int
+	MaxStorageGiB    int // up to which RDS lets the storage grow; 0 for no growth
 	MultiAZ          bool
-	BackupDays       int  // 0 switches backups off
-	Protected        bool // RDS refuses deletion, and so does Pulumi before asking
-	FinalSnapshot    bool // whether a deletion leaves a snapshot
-	ApplyImmediately bool // else changes that restart the database wait for its maintenance window
+	BackupDays       int    // 0 switches backups off
+	BackupWindow     string // as RDS writes it; empty to let RDS choose
+	Maintenance      string // window, likewise
+	Protected        bool   // RDS refuses deletion, and so does Pulumi before asking
+	FinalSnapshot    bool   // whether a deletion leaves a snapshot
+	Snapshot         string // to make the instance from; empty for an empty one
+	ApplyImmediately bool   // else changes that restart the database wait for its maintenance window
+	SlowMillis       int    // from which on a statement is logged; 0 for none
+	Logs             bool   // whether the log goes to CloudWatch Logs
+	LogRetentionDays int
+	Insights         bool // Performance Insights
 }
 
 // Database is the instance and what a client needs to reach it.
@@ -69,58 +78,30 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 		Name:        pulumi.Sprintf("%s-postgres%s", args.Name, args.MajorVersion),
 		Family:      pulumi.String("postgres" + args.MajorVersion),
 		Description: pulumi.String("TLS or nothing"),
-		Parameters: rds.ParameterGroupParameterArray{
-			// AWS's own apply method for this parameter; any other would show as a change on every run.
-			rds.ParameterGroupParameterArgs{
-				Name: pulumi.String("rds.force_ssl"), Value: pulumi.String("1"), ApplyMethod: pulumi.String("pending-reboot"),
-			},
-		},
+		Parameters:  args.parameters(),
 	}, parent)
 	if err != nil {
 		return nil, fmt.Errorf("declare the database's parameter group: %w", err)
 	}
-	instance, err := rds.NewInstance(ctx, name, args.instance(subnets, group, parameters), parent,
-		pulumi.Protect(args.Protected))
+	opts = []pulumi.ResourceOption{parent, pulumi.Protect(args.Protected)}
+	if args.Logs {
+		// RDS would make the group itself, and keep its events for ever.
+		logs, err := cloudwatch.NewLogGroup(ctx, name, &cloudwatch.LogGroupArgs{
+			Name:            pulumi.String("/aws/rds/instance/" + args.Name + "/" + logOfPostgreSQL),
+			RetentionInDays: pulumi.Int(args.LogRetentionDays),
+		}, parent)
+		if err != nil {
+			return nil, fmt.Errorf("declare the database's log group: %w", err)
+		}
+		opts = append(opts, pulumi.DependsOn([]pulumi.Resource{logs}))
+	}
+	instance, err := rds.NewInstance(ctx, name, args.instance(subnets, group, parameters), opts...)
 	if err != nil {
 		return nil, fmt.Errorf("declare the database: %w", err)
 	}
 	d.Host, d.Endpoint, d.SecurityGroupID = instance.Address, instance.Endpoint, group.ID()
 	d.SecretARN = instance.MasterUserSecrets.ApplyT(masterSecret).(pulumi.StringOutput)
 	return d, ctx.RegisterResourceOutputs(d, pulumi.Map{"endpoint": d.Endpoint, "secretArn": d.SecretARN})
-}
-
-func (args Args) instance(subnets *rds.SubnetGroup, group *ec2.SecurityGroup, parameters *rds.ParameterGroup) *rds.InstanceArgs {
-	instance := &rds.InstanceArgs{
-		Identifier:               pulumi.String(args.Name),
-		Engine:                   pulumi.String("postgres"),
-		EngineVersion:            pulumi.String(args.MajorVersion),
-		AutoMinorVersionUpgrade:  pulumi.Bool(true),
-		AllowMajorVersionUpgrade: pulumi.Bool(true), // only MajorVersion asks for one, and RDS refuses it without this
-		InstanceClass:            pulumi.String(args.InstanceClass),
-		StorageType:              pulumi.String("gp3"),
-		AllocatedStorage:         pulumi.Int(args.StorageGiB),
-		StorageEncrypted:         pulumi.Bool(true),
-		DbName:                   pulumi.String(args.Database),
-		Port:                     pulumi.Int(Port),
-		Username:                 pulumi.String(args.User),
-		// RDS makes the password and keeps it in Secrets Manager: it is in no state, no variable and no log.
-		ManageMasterUserPassword: pulumi.Bool(true),
-		DbSubnetGroupName:        subnets.Name,
-		VpcSecurityGroupIds:      pulumi.StringArray{group.ID()},
-		ParameterGroupName:       parameters.Name,
-		PubliclyAccessible:       pulumi.Bool(false),
-		MultiAz:                  pulumi.Bool(args.MultiAZ),
-		BackupRetentionPeriod:    pulumi.Int(args.BackupDays),
-		CopyTagsToSnapshot:       pulumi.Bool(true),
-		DeletionProtection:       pulumi.Bool(args.Protected),
-		SkipFinalSnapshot:        pulumi.Bool(!args.FinalSnapshot),
-		ApplyImmediately:         pulumi.Bool(args.ApplyImmediately),
-	}
-	if args.FinalSnapshot {
-		// The group's id makes the name new for each life of the stack: a second deletion does not meet the first's snapshot.
-		instance.FinalSnapshotIdentifier = pulumi.Sprintf("%s-final-%s", args.Name, group.ID())
-	}
-	return instance
 }
 
 // masterSecret is the ARN of the one secret that RDS keeps for the master user.

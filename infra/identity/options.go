@@ -2,6 +2,7 @@ package identity
 
 import (
 	"fmt"
+	"slices"
 
 	"slipway/infra/policy"
 )
@@ -13,7 +14,7 @@ func OptionsPolicy(args Args) (string, error) { return policy.JSON(options(args)
 
 // options lists the statements, a function for each option, which limit themselves as those of every stack do.
 func options(args Args) []policy.Statement {
-	return scaling(args)
+	return slices.Concat(scaling(args), databaseOptions(args))
 }
 
 func (a Args) optionsName() string { return a.Prefix + "-deploy-options" }

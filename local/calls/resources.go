@@ -145,6 +145,7 @@ var names = []named{
 	{service: "rds", parameter: "DBInstanceIdentifier", before: "db:"},
 	{service: "rds", parameter: "DBParameterGroupName", before: "pg:"},
 	{service: "rds", parameter: "DBSubnetGroupName", before: "subgrp:"},
+	{service: "rds", parameter: "DBSnapshotIdentifier", before: "snapshot:"},
 	{service: "rds", parameter: "ResourceName"},
 }
 

@@ -31,6 +31,9 @@ var besides = map[string][]policytest.Request{
 		{Action: "kms:DescribeKey", Resource: "arn:aws:kms:us-east-1:123456789012:key/1"},
 		{Action: "rds:CreateDBInstance", Resource: "arn:aws:rds:us-east-1:123456789012:og:default:postgres-17"},
 	},
+	"rds:RestoreDBInstanceFromDBSnapshot": {
+		{Action: "rds:RestoreDBInstanceFromDBSnapshot", Resource: "arn:aws:rds:us-east-1:123456789012:og:default:postgres-17"},
+	},
 	// Application Auto Scaling looks at the service and changes it, and makes its own role with the first target of an account; it
 	// names the alarms of its policies after the service.
 	"application-autoscaling:RegisterScalableTarget": {
@@ -143,6 +146,9 @@ var deployUnused = []Exception{
 // optionUnused are likewise actions of the deploy role for one option, by the Sid of its statement: what a run that has the option
 // switched on does not use. Every option has its entry and its run in e2e.
 var optionUnused = map[string][]Exception{
+	"DatabaseLogs":    {{"logs:UntagResource", "", tagsGo}},
+	"DatabaseRestore": nil,
+
 	"Scaling":       nil,
 	"ScalingAlarms": nil,
 	"ScalingLook":   nil,

@@ -80,6 +80,9 @@ func (f *Findings) sort(c Change) {
 		if c.Kind == Forgotten {
 			why += "; it stays in the account, and nobody looks after it"
 		}
+		if c.differs("snapshotIdentifier") {
+			why += "; a snapshot makes a new database, without what was written after it"
+		}
 		f.Losses = append(f.Losses, Finding{c, why})
 	}
 	if why, ok := serving[c.Type]; ok && ends && c.Kind != Forgotten {

@@ -215,6 +215,16 @@ func TestFindings(t *testing.T) {
 			change:   func(p *previewed) { p.set(database, "update", object{"backupRetentionPeriod": 0}) },
 			weakened: "older automatic backups", because: "backupRetentionPeriod: 7 → 0",
 		},
+		"storage that no longer grows": {
+			change: func(p *previewed) {
+				p.set(database, "update", object{})["oldState"].(object)["inputs"].(object)["maxAllocatedStorage"] = 100
+			},
+			weakened: "the storage no longer grows", because: "maxAllocatedStorage: 100 → unset",
+		},
+		"a snapshot for a database that stands": {
+			change: func(p *previewed) { p.set(database, "replace", object{"snapshotIdentifier": "other"}) },
+			loss:   "holds the database; its automatic backups go with it; a snapshot makes a new database", because: "snapshotIdentifier",
+		},
 		"no more protection by Pulumi alone": {
 			change:   func(p *previewed) { p.step(database)["newState"].(object)["protect"] = false },
 			weakened: "Pulumi no longer refuses",

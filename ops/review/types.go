@@ -71,6 +71,7 @@ var guards = map[string][]guard{
 		{"deletionProtection", becomes(false), "RDS no longer refuses to delete the database"},
 		{"skipFinalSnapshot", becomes(true), "a deletion no longer leaves a snapshot"},
 		{"backupRetentionPeriod", shrinks, "older automatic backups are deleted"},
+		{"maxAllocatedStorage", goes, "the storage no longer grows when it runs full"},
 	},
 	"aws:ecr/repository:Repository": {
 		{"forceDelete", becomes(true), "a deletion also deletes the images in it"},
@@ -88,6 +89,8 @@ var guards = map[string][]guard{
 func becomes(want bool) func(before, after any) bool {
 	return func(before, after any) bool { return before != want && after == want }
 }
+
+func goes(before, after any) bool { return before != nil && after == nil }
 
 func shrinks(before, after any) bool {
 	old, isNumber := before.(float64)
