@@ -140,6 +140,8 @@ type Service struct {
 	ScaleCPUPercent    int               `key:"scaleCpuPercent" unit:"%" default:"60" min:"0" max:"95" doc:"CPU of the tasks, on average, that scaling keeps to; 0 to leave it out. Goes with maxCount."`
 	ScaleMemoryPercent int               `key:"scaleMemoryPercent" unit:"%" default:"0" min:"0" max:"95" doc:"Memory of the tasks, on average, that scaling keeps to; 0 to leave it out. Goes with maxCount."`
 	ScaleRequests      int               `key:"scaleRequests" unit:"requests/min" default:"0" min:"0" max:"1000000" doc:"Requests a minute for each task that scaling keeps to; 0 to leave it out. Goes with maxCount, and with what the load balancer serves."`
+	SpotPercent        int               `key:"spotPercent" unit:"%" default:"0" min:"0" max:"100" cost:"less: Spot is up to 70 % off" doc:"Share of the tasks beyond spotBase that run on Fargate Spot, which AWS may stop after two minutes' notice."`
+	SpotBase           int               `key:"spotBase" unit:"tasks" default:"1" min:"0" max:"1000" doc:"Tasks that run on demand before spotPercent is reckoned."`
 	Command            []string          `key:"command" default:"[]" doc:"Command of the container; empty for the image's."`
 	Environment        map[string]string `key:"environment" default:"{}" doc:"Further environment variables; nothing secret."`
 	User               string            `key:"user" default:"10001:10001" doc:"Numeric user and group that the container runs as; not root."`

@@ -68,6 +68,7 @@ func (s Service) validate(prefix string, p *Problems) {
 	s.validateSize(path, p)
 	s.validateEnvironment(path, p)
 	s.validateScaling(path, p)
+	s.validateSpot(path, p)
 	matches(p, path+".user", s.User, userAndGroup, "a numeric user and group such as 10001:10001; root, 0, is refused")
 	matches(p, path+".healthPath", s.HealthPath, healthPath, "a path that begins with / and has no blanks")
 	if s.HealthCommand != nil && len(s.HealthCommand) == 0 {

@@ -131,6 +131,7 @@ func named(args Args) []policy.Statement {
 			// No ExecuteCommand and no RunTask: a deployment neither opens a shell in a task nor starts one by hand.
 			Action: []string{
 				"ecs:CreateCluster", "ecs:DeleteCluster", "ecs:DescribeClusters", "ecs:UpdateCluster",
+				"ecs:PutClusterCapacityProviders",
 				"ecs:CreateService", "ecs:DeleteService", "ecs:DescribeServices", "ecs:UpdateService",
 				"ecs:RegisterTaskDefinition", "ecs:ListTagsForResource", "ecs:TagResource", "ecs:UntagResource",
 				// The verdict: what became of the deployment, and why tasks stopped.

@@ -20,6 +20,8 @@ type Cluster struct {
 
 	ARN  pulumi.StringOutput
 	Name pulumi.StringOutput
+	// Capacity is what services can choose from; they must come after it.
+	Capacity pulumi.Resource
 }
 
 // NewCluster declares a Cluster.
@@ -39,5 +41,8 @@ func NewCluster(ctx *pulumi.Context, name string, args ClusterArgs, opts ...pulu
 		return nil, fmt.Errorf("declare the cluster: %w", err)
 	}
 	c.ARN, c.Name = cluster.Arn, cluster.Name
+	if err := c.capacity(ctx, name); err != nil {
+		return nil, err
+	}
 	return c, ctx.RegisterResourceOutputs(c, pulumi.Map{"arn": c.ARN, "name": c.Name})
 }

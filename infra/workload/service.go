@@ -107,7 +107,7 @@ func NewService(ctx *pulumi.Context, name string, args ServiceArgs, opts ...pulu
 	if err != nil {
 		return nil, err
 	}
-	after := slices.Concat(routes, flows, policies, args.After)
+	after := slices.Concat(routes, flows, policies, args.After, []pulumi.Resource{args.Cluster.Capacity})
 	service, err := b.service(definition, group, target, after)
 	if err != nil {
 		return nil, err
@@ -210,8 +210,10 @@ func (b *serviceBuilder) service(definition *ecs.TaskDefinition, group pulumi.St
 		Name:           pulumi.String(b.name),
 		Cluster:        b.args.Cluster.ARN,
 		TaskDefinition: definition.Arn,
-		LaunchType:     pulumi.String("FARGATE"),
 		DesiredCount:   pulumi.Int(row.Count),
+		// Another strategy then begins a deployment; without, the provider would replace the service for it.
+		CapacityProviderStrategies: strategy(row),
+		ForceNewDeployment:         pulumi.Bool(true),
 		// New tasks are healthy before old ones go: a release takes nothing away while it is under way.
 		DeploymentMinimumHealthyPercent: pulumi.Int(100),
 		DeploymentMaximumPercent:        pulumi.Int(200),

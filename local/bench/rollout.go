@@ -213,7 +213,7 @@ func (r *rollouts) create(ctx context.Context, kind settings, name string) error
 	s := r.service
 	_, err = r.ecs.CreateService(ctx, &ecs.CreateServiceInput{
 		Cluster: &r.cluster, ServiceName: &name, TaskDefinition: registered.TaskDefinition.TaskDefinitionArn, DesiredCount: aws.Int32(1),
-		LaunchType: s.LaunchType, NetworkConfiguration: s.NetworkConfiguration, DeploymentConfiguration: s.DeploymentConfiguration,
+		LaunchType: s.LaunchType, CapacityProviderStrategy: s.CapacityProviderStrategy, NetworkConfiguration: s.NetworkConfiguration, DeploymentConfiguration: s.DeploymentConfiguration,
 		LoadBalancers: []ecstypes.LoadBalancer{{
 			TargetGroupArn: arn, ContainerName: s.LoadBalancers[0].ContainerName, ContainerPort: s.LoadBalancers[0].ContainerPort,
 		}},

@@ -109,7 +109,7 @@ var names = []named{
 
 	{service: "ecs", parameter: "clusterName", before: "cluster/"},
 	{service: "ecs", parameter: "clusters", before: "cluster/"},
-	{service: "ecs", parameter: "cluster", before: "cluster/", operations: []string{"DeleteCluster", "UpdateCluster"}},
+	{service: "ecs", parameter: "cluster", before: "cluster/", operations: []string{"DeleteCluster", "PutClusterCapacityProviders", "UpdateCluster"}},
 	{service: "ecs", parameter: "serviceName", before: "service/CLUSTER/"},
 	{service: "ecs", parameter: "services", before: "service/CLUSTER/"},
 	{service: "ecs", parameter: "service", before: "service/CLUSTER/"},

@@ -101,7 +101,7 @@ var describing = []string{"CreateService", "DescribeServices", "UpdateService", 
 
 // forgotten are the inputs of a service that moto takes and does not give back, which would show as changed on every run.
 var forgotten = []string{
-	"availabilityZoneRebalancing", "deploymentConfiguration", "enableECSManagedTags", "enableExecuteCommand",
+	"availabilityZoneRebalancing", "capacityProviderStrategy", "deploymentConfiguration", "enableECSManagedTags", "enableExecuteCommand",
 	"healthCheckGracePeriodSeconds", "platformVersion", "propagateTags",
 }
 
@@ -265,6 +265,9 @@ func (c *containers) amendService(ctx context.Context, operation string, service
 		}
 	}
 	c.mu.Unlock()
+	if strategy, _ := service["capacityProviderStrategy"].([]any); len(strategy) > 0 {
+		delete(service, "launchType") // a service has one or the other; moto makes EC2 of none
+	}
 	switch operation {
 	case "CreateService", "UpdateService":
 		config, err := c.configOf(ctx, service)
@@ -307,6 +310,7 @@ func (c *containers) configOf(ctx context.Context, service map[string]any) (serv
 		LoadBalancers                                       []ecstypes.LoadBalancer
 		HealthCheckGracePeriodSeconds                       int
 		NetworkConfiguration                                *ecstypes.NetworkConfiguration
+		CapacityProviderStrategy                            []ecstypes.CapacityProviderStrategyItem
 	}
 	if err := json.Unmarshal(encoded, &read); err != nil {
 		return services.Config{}, fmt.Errorf("understand service %v: %w", service["serviceName"], err)
@@ -319,6 +323,7 @@ func (c *containers) configOf(ctx context.Context, service map[string]any) (serv
 		ARN: read.ServiceArn, Name: read.ServiceName, Cluster: read.ClusterArn, Definition: *definition.TaskDefinition,
 		Desired: read.DesiredCount, MinimumPercent: 100, MaximumPercent: 200, LoadBalancers: read.LoadBalancers,
 		Grace: time.Duration(read.HealthCheckGracePeriodSeconds) * time.Second, Network: read.NetworkConfiguration,
+		Capacity: read.CapacityProviderStrategy,
 	}
 	if percent := read.DeploymentConfiguration.MinimumHealthyPercent; percent != nil {
 		config.MinimumPercent = int(*percent)

@@ -126,7 +126,9 @@ var durations = map[string]duration{
 	"aws:ecr/lifecyclePolicy:LifecyclePolicy": assumed(1,
 		"one call; the provider waits for nothing (its internal/service/ecr/lifecycle_policy.go)"),
 	"aws:ecr/repository:Repository": seconds(3, 3, 3, "one sample", jina277),
-	"aws:ecs/cluster:Cluster":       seconds(14, 14, 14, "of which the provider waits 10 before it looks", steampipe555, steampipe710),
+	"aws:ecs/clusterCapacityProviders:ClusterCapacityProviders": assumed(11,
+		"the provider waits 10 seconds before it looks, as for the cluster (its internal/service/ecs/cluster.go)"),
+	"aws:ecs/cluster:Cluster": seconds(14, 14, 14, "of which the provider waits 10 before it looks", steampipe555, steampipe710),
 	"aws:ecs/service:Service": seconds(89, 129, 185,
 		"low: from the start of tasks until their targets are healthy; median: until the service is steady, with old tasks to drain; "+
 			"high: a whole test that waits for a steady state, and destroys it", turnerFargate34, provider24223),

@@ -63,6 +63,15 @@ type Config struct {
 	LoadBalancers      []ecstypes.LoadBalancer
 	Grace              time.Duration // healthCheckGracePeriodSeconds
 	Network            *ecstypes.NetworkConfiguration
+	Capacity           []ecstypes.CapacityProviderStrategyItem // shown, and no more: every task runs on this machine
+}
+
+// launchType is what ECS shows of a service that has no strategy of capacity providers.
+func (c Config) launchType() ecstypes.LaunchType {
+	if len(c.Capacity) > 0 {
+		return ""
+	}
+	return ecstypes.LaunchTypeFargate
 }
 
 // Scheduler keeps services as they were asked for.

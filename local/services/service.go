@@ -163,8 +163,9 @@ func (s *service) deploy(config Config) {
 	})
 	s.revisions = append(s.revisions, ecstypes.ServiceRevision{
 		ServiceRevisionArn: aws.String(d.revision), ServiceArn: aws.String(config.ARN), ClusterArn: aws.String(config.Cluster),
-		TaskDefinition: config.Definition.TaskDefinitionArn, CreatedAt: aws.Time(now), LaunchType: ecstypes.LaunchTypeFargate,
-		LoadBalancers: config.LoadBalancers, NetworkConfiguration: config.Network,
+		TaskDefinition: config.Definition.TaskDefinitionArn, CreatedAt: aws.Time(now), LaunchType: config.launchType(),
+		CapacityProviderStrategy: config.Capacity,
+		LoadBalancers:            config.LoadBalancers, NetworkConfiguration: config.Network,
 	})
 	s.steady = false
 }
@@ -223,8 +224,9 @@ func (s *service) view() View {
 		view.Deployments = append(view.Deployments, ecstypes.Deployment{
 			Id: aws.String("ecs-svc/" + d.id), Status: aws.String(status), TaskDefinition: d.config.Definition.TaskDefinitionArn,
 			DesiredCount: count(desired), RunningCount: count(running), PendingCount: count(pending), FailedTasks: count(d.failed),
-			CreatedAt: aws.Time(d.created), UpdatedAt: aws.Time(d.updated), LaunchType: ecstypes.LaunchTypeFargate,
-			PlatformVersion: aws.String("1.4.0"), PlatformFamily: aws.String("Linux"), NetworkConfiguration: d.config.Network,
+			CreatedAt: aws.Time(d.created), UpdatedAt: aws.Time(d.updated), LaunchType: d.config.launchType(),
+			CapacityProviderStrategy: d.config.Capacity,
+			PlatformVersion:          aws.String("1.4.0"), PlatformFamily: aws.String("Linux"), NetworkConfiguration: d.config.Network,
 			RolloutState: d.state, RolloutStateReason: aws.String(d.reason),
 		})
 		view.RevisionCounts = append(view.RevisionCounts, ecstypes.ServiceCurrentRevisionSummary{
