@@ -32,6 +32,13 @@ func windows(backup, maintenance string) map[string]string {
 	return map[string]string{"databaseBackupWindow": backup, "databaseMaintenanceWindow": maintenance}
 }
 
+// domain is a domain and its zone, with one more key.
+func domain(key, value string) map[string]string {
+	settings := map[string]string{"edgeDomain": "app.example.com", "edgeZoneId": "Z0123456789ABCDEFGHIJ"}
+	settings[key] = value
+	return settings
+}
+
 // services is a services value: two valid rows, changed by text replacements given as pairs.
 func services(pairs ...string) map[string]string {
 	rows := `{
@@ -181,6 +188,28 @@ var badInputs = []struct {
 	{"somebody twice", set("edgeIngressCidrs", `["10.0.0.0/8", "192.0.2.0/24", "10.0.0.0/8"]`), "edgeIngressCidrs[2]", "stands there twice"},
 	{"an idle time of nothing", set("edgeIdleSeconds", "0"), "edgeIdleSeconds", "from 1 to 4000"},
 	{"a drain too long", set("edgeDeregistrationSeconds", "4000"), "edgeDeregistrationSeconds", "from 0 to 3600"},
+	{"a domain with no zone", set("edgeDomain", "app.example.com"), "edgeZoneId", "is required with edgeDomain"},
+	{"a zone with no domain", set("edgeZoneId", "Z1"), "edgeZoneId", "goes with edgeDomain"},
+	{"a zone's path", domain("edgeZoneId", "/hostedzone/Z1"), "edgeZoneId", "no /hostedzone/ before it"},
+	{"a zone's name", domain("edgeZoneId", "example.com"), "edgeZoneId", "the id of a hosted zone"},
+	{"a domain with a scheme", domain("edgeDomain", "https://app.example.com"), "edgeDomain", "no scheme"},
+	{"a domain in capitals", domain("edgeDomain", "App.example.com"), "edgeDomain", "in lower case"},
+	{"a domain that is a wildcard", domain("edgeDomain", "*.example.com"), "edgeDomain", "wildcard"},
+	{"a domain with a dot at its end", domain("edgeDomain", "app.example.com."), "edgeDomain", "no dot at its end"},
+	{"a domain of one label", domain("edgeDomain", "app"), "edgeDomain", "not a domain name"},
+	{"a domain that is an address", domain("edgeDomain", "192.0.2.1"), "edgeDomain", "not a domain name"},
+	{"a domain with an empty label", domain("edgeDomain", "app..example.com"), "edgeDomain", "not a domain name"},
+	{"a domain with a hyphen at a label's end", domain("edgeDomain", "app-.example.com"), "edgeDomain", "not a domain name"},
+	{"a domain too long", domain("edgeDomain", strings.Repeat("a", 53)+".example.com"), "edgeDomain", "65 characters of at most 64"},
+	{"an alias with no domain", set("edgeAliases", `["www.example.com"]`), "edgeAliases", "goes with edgeDomain"},
+	{"an alias that is none", domain("edgeAliases", `["www.example.com", "www example.com"]`), "edgeAliases[1]", "not a domain name"},
+	{"an alias that is the domain", domain("edgeAliases", `["app.example.com"]`), "edgeAliases[0]", "stands there twice"},
+	{"too many aliases", domain("edgeAliases", `["a.example.com", "b.example.com", "c.example.com", "d.example.com", "e.example.com"]`), "edgeAliases", "5 names of at most 4"},
+	{"TLS of long ago", domain("edgeTlsPolicy", "ELBSecurityPolicy-2016-08"), "edgeTlsPolicy", "with TLS 1.3"},
+	{"TLS 1.1", domain("edgeTlsPolicy", "ELBSecurityPolicy-TLS13-1-1-2021-06"), "edgeTlsPolicy", "with 1.2 at least"},
+	{"HSTS with no domain", set("edgeHstsSeconds", "60"), "edgeHstsSeconds", "goes with edgeDomain"},
+	{"HSTS too long", domain("edgeHstsSeconds", "63072001"), "edgeHstsSeconds", "from 0 to 63072000"},
+	{"access logs for ever", set("edgeAccessLogDays", "3651"), "edgeAccessLogDays", "from 0 to 3650"},
 	{"insights of nobody's", set("clusterContainerInsights", "on"), "clusterContainerInsights", "disabled, enabled, enhanced"},
 	{"a deployment of no time", set("clusterDeployMinutes", "1"), "clusterDeployMinutes", "from 5 to 120"},
 	{"a period that logs have not", set("logRetentionDays", "31"), "logRetentionDays", "CloudWatch Logs offers"},

@@ -75,7 +75,10 @@ func deploy(ctx *pulumi.Context, court openCourt) error {
 		Preview:          cfg.GitHub.Preview,
 		ImageARNs:        where.repositoryARNs(cfg.Registry.Account, repositoryNames(cfg)),
 		OwnsRepositories: cfg.Registry.Owned,
-		Roots:            identity.Roots{Cluster: prefix, Database: prefix, LoadBalancer: prefix, Logs: logRoot(prefix)},
+		Roots: identity.Roots{
+			Cluster: prefix, Database: prefix, LoadBalancer: prefix, Logs: logRoot(prefix), AccessLogs: accessLogBucket(where, prefix),
+		},
+		Domain: identity.Domain{ZoneID: cfg.Edge.ZoneID, Names: cfg.Edge.Names()},
 		State: identity.State{
 			Bucket: cfg.State.Bucket, KeyARN: cfg.State.KmsKeyArn, Project: ctx.Project(), Stack: ctx.Stack(),
 		},
@@ -131,7 +134,12 @@ func deploy(ctx *pulumi.Context, court openCourt) error {
 		IngressCIDRs:       cfg.Edge.IngressCIDRs,
 		IdleSeconds:        cfg.Edge.IdleSeconds,
 		DeletionProtection: cfg.Edge.DeletionProtection,
-		After:              net.Internet,
+		Domain: edge.Domain{
+			Name: cfg.Edge.Domain, Aliases: cfg.Edge.Aliases, ZoneID: cfg.Edge.ZoneID,
+			TLSPolicy: cfg.Edge.TLSPolicy, HSTSSeconds: cfg.Edge.HSTSSeconds,
+		},
+		AccessLogs: accessLogs(cfg.Edge, where, prefix),
+		After:      net.Internet,
 	})
 	if err != nil {
 		return err
@@ -240,3 +248,19 @@ func anyExec(rows []config.Service) bool {
 
 // logRoot is the first part of the stack's log group names.
 func logRoot(prefix string) string { return "/slipway/" + prefix }
+
+// accessLogs are those of the load balancer; nil where none are written.
+func accessLogs(cfg config.Edge, where location, prefix string) *edge.AccessLogsArgs {
+	if cfg.AccessLogDays == 0 {
+		return nil
+	}
+	return &edge.AccessLogsArgs{
+		Bucket: accessLogBucket(where, prefix), Partition: where.Partition, Account: where.Account,
+		Days: cfg.AccessLogDays, Keep: cfg.DeletionProtection,
+	}
+}
+
+// accessLogBucket carries the account, as names of buckets are one for all accounts.
+func accessLogBucket(where location, prefix string) string {
+	return prefix + "-access-logs-" + where.Account
+}

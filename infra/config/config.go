@@ -112,7 +112,13 @@ type Edge struct {
 	IngressCIDRs          []netip.Prefix `key:"edgeIngressCidrs" default:"[\"0.0.0.0/0\"]" doc:"IPv4 ranges that may connect to the load balancer."`
 	IdleSeconds           int            `key:"edgeIdleSeconds" unit:"s" default:"60" min:"1" max:"4000" doc:"Seconds until an idle connection is closed; containers are told to keep theirs 15 longer, by KEEP_ALIVE_SECONDS."`
 	DeregistrationSeconds int            `key:"edgeDeregistrationSeconds" unit:"s" default:"20" min:"0" max:"3600" doc:"Seconds that a leaving task may take to finish its requests."`
-	DeletionProtection    bool           `key:"edgeDeletionProtection" default:"false" doc:"Whether AWS refuses to delete the load balancer."`
+	DeletionProtection    bool           `key:"edgeDeletionProtection" default:"false" doc:"Whether AWS refuses to delete the load balancer, and a bucket of access logs that holds any."`
+	Domain                string         `key:"edgeDomain" default:"" doc:"Name that the stack is served under, by HTTPS, such as app.example.com; empty for plain HTTP under the load balancer's own."`
+	Aliases               []string       `key:"edgeAliases" default:"[]" doc:"Further names that lead to the stack, in the same hosted zone and on the same certificate."`
+	ZoneID                string         `key:"edgeZoneId" default:"" doc:"Id of the public Route 53 hosted zone, in the stack's account, that the names belong to; goes with edgeDomain."`
+	TLSPolicy             string         `key:"edgeTlsPolicy" default:"ELBSecurityPolicy-TLS13-1-2-Res-PQ-2025-09" doc:"Security policy of the HTTPS listener, by the load balancer's name for it; TLS 1.2 at least."`
+	HSTSSeconds           int            `key:"edgeHstsSeconds" unit:"s" default:"0" min:"0" max:"63072000" doc:"Seconds for which browsers that came by HTTPS refuse plain HTTP (HSTS); 0 has them forget it. Before edgeDomain is taken away it must have been 0 for as long."`
+	AccessLogDays         int            `key:"edgeAccessLogDays" unit:"days" default:"0" min:"0" max:"3650" cost:"storage by GB, and requests" doc:"Days that the load balancer's access logs are kept, in a bucket of the stack's own; 0 writes none."`
 }
 
 // Cluster is about ECS.

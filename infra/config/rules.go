@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"net/netip"
 	"regexp"
 	"slices"
 	"strings"
@@ -52,16 +51,7 @@ func (c *Config) validate(stack string, p *Problems) {
 	if !slices.Contains(retentions, c.LogRetentionDays) && c.LogRetentionDays != 0 { // 0: not read, and told already
 		p.add("logRetentionDays", "%d is not a period that CloudWatch Logs offers: %v", c.LogRetentionDays, retentions)
 	}
-	if len(c.Edge.IngressCIDRs) == 0 {
-		p.add("edgeIngressCidrs", "must hold at least one range, or nobody can connect; 0.0.0.0/0 is everybody")
-	}
-	seen := map[netip.Prefix]bool{}
-	for i, cidr := range c.Edge.IngressCIDRs {
-		if cidr.IsValid() && seen[cidr] { // one that is not valid was told already
-			p.add(fmt.Sprintf("edgeIngressCidrs[%d]", i), "%s stands there twice", cidr)
-		}
-		seen[cidr] = true
-	}
+	c.Edge.validate(p)
 	for _, service := range c.Services {
 		service.validate(c.App.Name+"-"+stack, p)
 	}

@@ -1,9 +1,12 @@
-// Package edge declares what the internet can reach: an application load balancer, and nothing else.
+// Package edge declares what the internet can reach: an application load balancer, and nothing else. With a domain it answers by
+// HTTPS, under a certificate and DNS records of the stack's own.
 package edge
 
 import (
 	"fmt"
 	"net/netip"
+	"slices"
+	"strings"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/lb"
@@ -13,7 +16,10 @@ import (
 	"slipway/infra/naming"
 )
 
-const httpPort = 80
+const (
+	httpPort  = 80
+	httpsPort = 443
+)
 
 // Args are the inputs of an Edge.
 type Args struct {
@@ -23,16 +29,18 @@ type Args struct {
 	IngressCIDRs       []netip.Prefix          // who may connect
 	IdleSeconds        int                     // until an idle connection is closed; the applications must keep theirs longer
 	DeletionProtection bool
+	Domain             Domain          // the zero Domain is plain HTTP
+	AccessLogs         *AccessLogsArgs // nil writes none
 	// After holds the routes that make SubnetIDs public, without which AWS refuses the load balancer.
 	After []pulumi.Resource
 }
 
-// Edge is the load balancer and its listener.
+// Edge is the load balancer and its listeners.
 type Edge struct {
 	pulumi.ResourceState
 
-	URL             pulumi.StringOutput // http://HOST
-	ListenerARN     pulumi.StringOutput
+	URL             pulumi.StringOutput // https://DOMAIN, or http://HOST without a domain
+	ListenerARN     pulumi.StringOutput // of the listener that takes the services' rules
 	SecurityGroupID pulumi.IDOutput
 	// LoadBalancerSuffix is the end of the load balancer's ARN, by which CloudWatch knows it.
 	LoadBalancerSuffix pulumi.StringOutput
@@ -44,12 +52,28 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 	if err := ctx.RegisterComponentResource("slipway:edge:Edge", name, e, opts...); err != nil {
 		return nil, fmt.Errorf("register %s: %w", name, err)
 	}
-	parent := pulumi.Parent(e)
 	group, err := e.securityGroup(ctx, name, args)
 	if err != nil {
 		return nil, err
 	}
-	balancer, err := lb.NewLoadBalancer(ctx, name, &lb.LoadBalancerArgs{
+	balancer, err := e.loadBalancer(ctx, name, args, group)
+	if err != nil {
+		return nil, err
+	}
+	if args.Domain.Name == "" {
+		err = e.servePlainly(ctx, name, balancer)
+	} else {
+		err = e.serveSecurely(ctx, name, args, balancer)
+	}
+	if err != nil {
+		return nil, err
+	}
+	e.SecurityGroupID, e.LoadBalancerSuffix = group.ID(), balancer.ArnSuffix
+	return e, ctx.RegisterResourceOutputs(e, pulumi.Map{"url": e.URL, "listenerArn": e.ListenerARN})
+}
+
+func (e *Edge) loadBalancer(ctx *pulumi.Context, name string, args Args, group *ec2.SecurityGroup) (*lb.LoadBalancer, error) {
+	balancerArgs := &lb.LoadBalancerArgs{
 		Name:                     pulumi.String(naming.Join(naming.LoadBalancerLimit, args.Name)),
 		LoadBalancerType:         pulumi.String("application"),
 		Internal:                 pulumi.Bool(false),
@@ -58,29 +82,62 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 		IdleTimeout:              pulumi.Int(args.IdleSeconds),
 		DropInvalidHeaderFields:  pulumi.Bool(true),
 		EnableDeletionProtection: pulumi.Bool(args.DeletionProtection),
-	}, parent, pulumi.DependsOn(args.After))
+	}
+	after := args.After
+	if args.AccessLogs != nil {
+		logs, err := NewAccessLogs(ctx, name+"-logs", *args.AccessLogs, pulumi.Parent(e))
+		if err != nil {
+			return nil, err
+		}
+		balancerArgs.AccessLogs = lb.LoadBalancerAccessLogsArgs{Bucket: logs.Bucket, Enabled: pulumi.Bool(true)}
+		after = slices.Concat(after, logs.Ready)
+	}
+	balancer, err := lb.NewLoadBalancer(ctx, name, balancerArgs, pulumi.Parent(e), pulumi.DependsOn(after))
 	if err != nil {
 		return nil, fmt.Errorf("declare the load balancer: %w", err)
 	}
+	return balancer, nil
+}
+
+// servePlainly has the load balancer answer by HTTP.
+func (e *Edge) servePlainly(ctx *pulumi.Context, name string, balancer *lb.LoadBalancer) error {
+	if err := ctx.Log.Warn("edgeDomain is not set: the stack is served by plain HTTP, which everybody on the way can read and change. "+
+		"A domain in Route 53 brings HTTPS: set edgeDomain and edgeZoneId", &pulumi.LogArgs{Resource: e}); err != nil {
+		return fmt.Errorf("warn of plain HTTP: %w", err)
+	}
+	listener, err := e.httpListener(ctx, name, balancer, notFound())
+	if err != nil {
+		return err
+	}
+	e.URL, e.ListenerARN = pulumi.Sprintf("http://%s", balancer.DnsName), listener.Arn
+	return nil
+}
+
+func (e *Edge) httpListener(ctx *pulumi.Context, name string, balancer *lb.LoadBalancer, otherwise lb.ListenerDefaultActionArgs,
+	after ...pulumi.Resource,
+) (*lb.Listener, error) {
 	listener, err := lb.NewListener(ctx, name+"-http", &lb.ListenerArgs{
 		LoadBalancerArn: balancer.Arn,
 		Port:            pulumi.Int(httpPort),
 		Protocol:        pulumi.String("HTTP"),
-		DefaultActions: lb.ListenerDefaultActionArray{lb.ListenerDefaultActionArgs{
-			Type: pulumi.String("fixed-response"),
-			FixedResponse: lb.ListenerDefaultActionFixedResponseArgs{
-				ContentType: pulumi.String("text/plain"),
-				MessageBody: pulumi.String("No service takes this path."),
-				StatusCode:  pulumi.String("404"),
-			},
-		}},
-	}, parent)
+		DefaultActions:  lb.ListenerDefaultActionArray{otherwise},
+	}, pulumi.Parent(e), pulumi.DependsOn(after))
 	if err != nil {
 		return nil, fmt.Errorf("declare the HTTP listener: %w", err)
 	}
-	e.URL = pulumi.Sprintf("http://%s", balancer.DnsName)
-	e.ListenerARN, e.LoadBalancerSuffix, e.SecurityGroupID = listener.Arn, balancer.ArnSuffix, group.ID()
-	return e, ctx.RegisterResourceOutputs(e, pulumi.Map{"url": e.URL, "listenerArn": e.ListenerARN})
+	return listener, nil
+}
+
+// notFound is the answer to a request that no service takes.
+func notFound() lb.ListenerDefaultActionArgs {
+	return lb.ListenerDefaultActionArgs{
+		Type: pulumi.String("fixed-response"),
+		FixedResponse: lb.ListenerDefaultActionFixedResponseArgs{
+			ContentType: pulumi.String("text/plain"),
+			MessageBody: pulumi.String("No service takes this path."),
+			StatusCode:  pulumi.String("404"),
+		},
+	}
 }
 
 func (e *Edge) securityGroup(ctx *pulumi.Context, name string, args Args) (*ec2.SecurityGroup, error) {
@@ -94,19 +151,31 @@ func (e *Edge) securityGroup(ctx *pulumi.Context, name string, args Args) (*ec2.
 	if err != nil {
 		return nil, fmt.Errorf("declare the load balancer's security group: %w", err)
 	}
+	if err := e.letIn(ctx, name, args, group, "HTTP", httpPort); err != nil {
+		return nil, err
+	}
+	if args.Domain.Name == "" {
+		return group, nil
+	}
+	return group, e.letIn(ctx, name, args, group, "HTTPS", httpsPort)
+}
+
+// letIn opens a port to those who may connect.
+func (e *Edge) letIn(ctx *pulumi.Context, name string, args Args, group *ec2.SecurityGroup, protocol string, port int) error {
 	for _, cidr := range args.IngressCIDRs {
 		// Named by its range: a list that loses one must lose that rule, and change no other.
-		_, err := vpc.NewSecurityGroupIngressRule(ctx, fmt.Sprintf("%s-http-%s", name, cidr), &vpc.SecurityGroupIngressRuleArgs{
+		rule := fmt.Sprintf("%s-%s-%s", name, strings.ToLower(protocol), cidr)
+		_, err := vpc.NewSecurityGroupIngressRule(ctx, rule, &vpc.SecurityGroupIngressRuleArgs{
 			SecurityGroupId: group.ID(),
-			Description:     pulumi.String("HTTP"),
+			Description:     pulumi.String(protocol),
 			IpProtocol:      pulumi.String("tcp"),
-			FromPort:        pulumi.Int(httpPort),
-			ToPort:          pulumi.Int(httpPort),
+			FromPort:        pulumi.Int(port),
+			ToPort:          pulumi.Int(port),
 			CidrIpv4:        pulumi.String(cidr.String()),
-		}, parent)
+		}, pulumi.Parent(e))
 		if err != nil {
-			return nil, fmt.Errorf("let %s reach the load balancer: %w", cidr, err)
+			return fmt.Errorf("let %s reach the load balancer by %s: %w", cidr, protocol, err)
 		}
 	}
-	return group, nil
+	return nil
 }

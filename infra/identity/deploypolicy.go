@@ -13,6 +13,7 @@ type Roots struct {
 	Database     string // RDS instance, subnet group and parameter group
 	LoadBalancer string // its name, and what target group names begin with
 	Logs         string // first part of log group names, no slash at the end
+	AccessLogs   string // S3 bucket of the load balancer's
 }
 
 // targetGroups is what the names of the target groups begin with, which are cut where they grow too long.

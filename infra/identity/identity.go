@@ -26,6 +26,7 @@ type Args struct {
 	// OwnsRepositories says whether the deploy role may also make, change and delete those repositories.
 	OwnsRepositories bool
 	Roots            Roots // what else it may manage
+	Domain           Domain
 	State            State // where the stack's state is
 }
 

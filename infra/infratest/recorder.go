@@ -182,10 +182,21 @@ func computed(args pulumi.MockResourceArgs) resource.PropertyMap {
 		values["endpoint"] = "database.internal:5432"
 		values["masterUserSecrets"] = []any{map[string]any{"secretArn": arn + "-secret"}}
 	case "aws:lb/loadBalancer:LoadBalancer":
-		values["dnsName"] = "front.example.com"
+		values["dnsName"], values["zoneId"] = "front.example.com", "ZBALANCER"
 		values["arnSuffix"] = "app/" + args.Inputs["name"].StringValue() + "/1"
 	case "aws:lb/targetGroup:TargetGroup":
 		values["arnSuffix"] = "targetgroup/" + args.Inputs["name"].StringValue() + "/1"
+	case "aws:acm/certificate:Certificate":
+		var options []any
+		for _, name := range args.Inputs["subjectAlternativeNames"].ArrayValue() {
+			options = append(options, map[string]any{
+				"domainName": name.StringValue(), "resourceRecordName": "_proof." + name.StringValue() + ".",
+				"resourceRecordType": "CNAME", "resourceRecordValue": "_proof.acm-validations.aws.",
+			})
+		}
+		values["domainValidationOptions"] = options
+	case "aws:route53/record:Record":
+		values["fqdn"] = strings.TrimSuffix(args.Inputs["name"].StringValue(), ".")
 	case "docker:index/image:Image":
 		name := args.Inputs["imageName"].StringValue()
 		values["repoDigest"] = name[:strings.LastIndex(name, ":")] + "@" + Digest

@@ -4,7 +4,6 @@ package calls
 
 import (
 	"bufio"
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,19 +19,20 @@ import (
 type Call struct {
 	Time      time.Time `json:"time"`
 	Service   string    `json:"service"`   // as in the scope of its signature, such as elasticloadbalancing
-	Operation string    `json:"operation"` // or method and path, of a service that names none
+	Operation string    `json:"operation"` // the action, of a service that names none; or method and path
 	Caller    string    `json:"caller"`    // access key
 	// Resources are the ARNs of what it is for, as far as it names it; of what it makes, with an id that nothing has.
 	Resources []string `json:"resources,omitempty"`
 	Tagged    bool     `json:"tagged,omitempty"`   // whether it carries tags, which takes another permission
 	Passed    []string `json:"passed,omitempty"`   // ARNs of roles that it hands to a service
 	Boundary  string   `json:"boundary,omitempty"` // ARN of the permissions boundary that it sets
+	Records   []string `json:"records,omitempty"`  // names of the DNS records that it changes, sorted
 }
 
 var credential = regexp.MustCompile(`Credential=([^/]+)/[0-9]+/[^/]+/([^/]+)/`)
 
 // Identify says what a request calls, at a time. In the JSON protocol a header names the operation, in the query protocol a
-// form field, whose form is returned; else it is method and path. The request's body can be read again.
+// form field, whose form is returned; else it follows from method and path. The request's body can be read again.
 func Identify(r *http.Request, now time.Time) (Call, url.Values, error) {
 	c := Call{Time: now.UTC()}
 	if match := credential.FindStringSubmatch(r.Header.Get("Authorization")); match != nil {
@@ -41,14 +41,13 @@ func Identify(r *http.Request, now time.Time) (Call, url.Values, error) {
 	_, operation, isJSON := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
 	isForm := strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded")
 	if !isJSON && !isForm {
-		c.Operation = r.Method + " " + r.URL.Path
-		return c, nil, nil
+		c.Operation = r.Method + " " + r.URL.RequestURI()
+		return c, nil, c.identifyREST(r)
 	}
-	body, err := io.ReadAll(r.Body)
+	body, err := keep(r)
 	if err != nil {
-		return c, nil, fmt.Errorf("read the call: %w", err)
+		return c, nil, err
 	}
-	r.Body = io.NopCloser(bytes.NewReader(body))
 	if isJSON {
 		c.Operation = operation
 		var fields map[string]any

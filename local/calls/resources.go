@@ -103,6 +103,9 @@ var names = []named{
 	{service: "application-autoscaling", parameter: "ResourceId", before: "scalable-target/"},
 	{service: "application-autoscaling", parameter: "ResourceARN"},
 
+	{service: "acm", parameter: "CertificateArn"},
+	{service: "acm", parameter: "DomainName", before: "certificate/"},
+
 	{service: "ecr", parameter: "repositoryName", before: "repository/"},
 	{service: "ecr", parameter: "repositoryNames", before: "repository/"},
 	{service: "ecr", parameter: "resourceArn"},

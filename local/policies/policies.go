@@ -112,12 +112,13 @@ func Needs(record []calls.Call) ([]Need, error) {
 			own := request.Context
 			request.Context = map[string][]string{
 				"aws:RequestedRegion": {awsapi.Region}, "iam:PermissionsBoundary": boundaries[request.Resource],
-				"iam:PassedToService":                       {"ecs-tasks.amazonaws.com"}, // task definitions are all that roles are passed with
-				"application-autoscaling:service-namespace": {"ecs"},                     // nothing else scales
+				"iam:PassedToService":                                   {"ecs-tasks.amazonaws.com"}, // task definitions are all that roles are passed with
+				"application-autoscaling:service-namespace":             {"ecs"},                     // nothing else scales
+				"route53:ChangeResourceRecordSetsNormalizedRecordNames": c.Records,
 			}
 			maps.Copy(request.Context, own)
 			need := Need{Request: request, Caller: c.Caller, For: c.Service + ":" + c.Operation}
-			if key := fmt.Sprint(need); !seen[key] {
+			if key := fmt.Sprint(need, c.Records); !seen[key] {
 				seen[key] = true
 				all = append(all, need)
 			}
@@ -132,14 +133,20 @@ func requests(c calls.Call) []policytest.Request {
 	if slices.Contains(free, action) {
 		return nil
 	}
-	resources := c.Resources
-	if len(resources) == 0 || policytest.Covers(withoutResource, action) {
+	made := c.Resources
+	if len(made) == 0 {
+		made = []string{"*"}
+	}
+	resources := made
+	if policytest.Covers(withoutResource, action) {
 		resources = []string{"*"}
 	}
 	var all []policytest.Request
 	for _, resource := range resources {
 		all = append(all, policytest.Request{Action: action, Resource: resource})
-		if c.Tagged {
+	}
+	if c.Tagged {
+		for _, resource := range made {
 			all = append(all, policytest.Request{Action: tagging(c.Service, resource), Resource: resource})
 		}
 	}
@@ -152,6 +159,8 @@ func requests(c calls.Call) []policytest.Request {
 // tagging is the action that a creation with tags takes beside its own.
 func tagging(service, resource string) string {
 	switch service {
+	case "acm":
+		return "acm:AddTagsToCertificate"
 	case "ec2":
 		return "ec2:CreateTags"
 	case "elasticloadbalancing":

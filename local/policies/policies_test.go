@@ -23,8 +23,10 @@ var args = identity.Args{
 	},
 	Roots: identity.Roots{
 		Cluster: "myapp-staging", Database: "myapp-staging", LoadBalancer: "myapp-staging", Logs: "/slipway/myapp-staging",
+		AccessLogs: "myapp-staging-access-logs-123456789012",
 	},
-	State: identity.State{Bucket: "state", KeyARN: "arn:aws:kms:us-east-1:123456789012:key/2", Project: "slipway", Stack: "staging"},
+	Domain: identity.Domain{ZoneID: "Z1", Names: []string{"app.example.com"}},
+	State:  identity.State{Bucket: "state", KeyARN: "arn:aws:kms:us-east-1:123456789012:key/2", Project: "slipway", Stack: "staging"},
 }
 
 // recorded are the different calls of one run of staging: preview, up, up, preview, down. TestPolicies of e2e keeps them in its
@@ -157,6 +159,7 @@ func TestNeeds(t *testing.T) {
 		{Service: "sts", Operation: "GetCallerIdentity", Caller: "a"},
 		{Service: "ec2", Operation: "CreateVpc", Caller: "a", Tagged: true},
 		{Service: "ec2", Operation: "CreateVpc", Caller: "a", Tagged: true},
+		{Service: "acm", Operation: "RequestCertificate", Caller: "a", Resources: []string{"arn:aws:acm:us-east-1:1:certificate/x"}, Tagged: true},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -168,9 +171,16 @@ func TestNeeds(t *testing.T) {
 	want := strings.Join([]string{
 		"a iam:CreateRole arn:aws:iam::1:role/x b", "a iam:TagRole arn:aws:iam::1:role/x b", "b iam:DeleteRole arn:aws:iam::1:role/x b",
 		"a ec2:CreateVpc * ", "a ec2:CreateTags * ",
+		"a acm:RequestCertificate * ", "a acm:AddTagsToCertificate arn:aws:acm:us-east-1:1:certificate/x ",
 	}, "\n")
 	if got := strings.Join(found, "\n"); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	needs, err = Needs([]calls.Call{{
+		Service: "route53", Operation: "ChangeResourceRecordSets", Resources: []string{"arn:aws:route53:::hostedzone/Z1"}, Records: []string{"a.example.com"},
+	}})
+	if err != nil || len(needs) != 1 || strings.Join(needs[0].Context["route53:ChangeResourceRecordSetsNormalizedRecordNames"], " ") != "a.example.com" {
+		t.Errorf("a change of records: %+v, %v", needs, err)
 	}
 	if _, err := Needs([]calls.Call{{Service: "s3", Operation: "GET /bucket"}}); err == nil || !strings.Contains(err.Error(), "GET /bucket") {
 		t.Errorf("a call that is not understood passes: %v", err)

@@ -8,6 +8,7 @@ var free = []string{"sts:GetCallerIdentity"}
 // withoutResource are actions that AWS limits to no resource, though their calls may name one: a policy that names one allows
 // nothing.
 var withoutResource = []string{
+	"acm:RequestCertificate",
 	"application-autoscaling:Describe*",
 	"ec2:*", // some know resources, all of which have generated ids
 	"ecs:DeregisterTaskDefinition", "ecs:DescribeTaskDefinition", "ecs:ListServices", "ecs:ListTaskDefinitions", "ecs:ListTasks",
@@ -59,6 +60,7 @@ const (
 	docker    = "images are pushed to a real ECR by its registry's protocol, which asks for it; here they are pushed past AWS's API"
 	inABucket = "a state in a bucket"
 	verdict   = "the verdict on a release that failed"
+	emptied   = "a bucket that holds logs goes; here the load balancer writes none"
 	shared    = "another account runs the images: registryAccounts"
 )
 
@@ -146,6 +148,16 @@ var deployUnused = []Exception{
 // optionUnused are likewise actions of the deploy role for one option, by the Sid of its statement: what a run that has the option
 // switched on does not use. Every option has its entry and its run in e2e.
 var optionUnused = map[string][]Exception{
+	"AccessLogFiles": {
+		{"s3:DeleteObject", "", emptied},
+		{"s3:DeleteObjectVersion", "", emptied},
+	},
+	"AccessLogs":         nil,
+	"CertificateRequest": nil,
+	"Certificates":       {{"acm:RemoveTagsFromCertificate", "", tagsGo}},
+	"Dns":                nil,
+	"DnsLook":            nil,
+
 	"DatabaseLogs":    {{"logs:UntagResource", "", tagsGo}},
 	"DatabaseRestore": nil,
 

@@ -102,7 +102,7 @@ func Parse(document string) ([]policy.Statement, error) {
 			return nil, fmt.Errorf("understand a policy: statement %s has the effect %q", s.Sid, s.Effect)
 		}
 		for operator := range s.Condition {
-			if operators[operator] == nil {
+			if operators[strings.TrimPrefix(operator, forAll)] == nil {
 				return nil, fmt.Errorf("understand a policy: statement %s has the unknown condition %s", s.Sid, operator)
 			}
 		}
@@ -123,12 +123,18 @@ var operators = map[string]func(policy, call string) bool{
 	"StringLike":   glob,
 	"ArnEquals":    matchARN, // which IAM treats as ArnLike
 	"ArnLike":      matchARN,
+	"Bool":         strings.EqualFold,
 }
 
-// meets says whether every condition holds. A key that the call does not carry holds nothing.
+// forAll begins an operator that must hold of each value that the call has for a key, and holds where it has none; else one of them
+// is enough.
+const forAll = "ForAllValues:"
+
+// meets says whether every condition holds. A key that the call does not carry holds nothing, but what is said of all its values.
 func meets(conditions policy.Condition, call map[string][]string) (bool, error) {
 	for operator, keys := range conditions {
-		compare := operators[operator]
+		name, all := strings.CutPrefix(operator, forAll)
+		compare := operators[name]
 		if compare == nil {
 			return false, fmt.Errorf("the condition %s is not known", operator)
 		}
@@ -136,7 +142,9 @@ func meets(conditions policy.Condition, call map[string][]string) (bool, error) 
 			matches := func(value string) bool {
 				return slices.ContainsFunc(wanted, func(pattern string) bool { return compare(pattern, value) })
 			}
-			if !slices.ContainsFunc(valuesOf(call, key), matches) {
+			differs := func(value string) bool { return !matches(value) }
+			values := valuesOf(call, key)
+			if all && slices.ContainsFunc(values, differs) || !all && !slices.ContainsFunc(values, matches) {
 				return false, nil
 			}
 		}

@@ -25,6 +25,7 @@ func TestEvaluate(t *testing.T) {
 	}
 	everything := []string{"*"}
 	bounded := policy.Condition{"StringEquals": {"iam:PermissionsBoundary": {"one", "two"}}}
+	each := policy.Condition{"ForAllValues:StringLike": {"a": {"x.y", "_*.x.y"}}}
 	deny := policy.Statement{Sid: "D", Effect: policy.Deny, Action: []string{"iam:Delete*"}, Resource: []string{account + "role/*-deploy"}}
 	for _, c := range []struct {
 		name             string
@@ -98,6 +99,11 @@ func TestEvaluate(t *testing.T) {
 			map[string][]string{"aws:SourceArn": {"arn:aws:ecs:eu-west-2:1:task/a"}},
 			"not allowed",
 		},
+		{"a truth", []policy.Statement{allow(everything, everything, policy.Condition{"Bool": {"aws:SecureTransport": {"false"}}})}, "s3:X", "*", map[string][]string{"aws:SecureTransport": {"False"}}, "allowed by A"},
+		{"another truth", []policy.Statement{allow(everything, everything, policy.Condition{"Bool": {"aws:SecureTransport": {"false"}}})}, "s3:X", "*", map[string][]string{"aws:SecureTransport": {"true"}}, "not allowed"},
+		{"all of several values", []policy.Statement{allow(everything, everything, each)}, "route53:X", "*", map[string][]string{"a": {"x.y", "_z.x.y"}}, "allowed by A"},
+		{"all but one of several values", []policy.Statement{allow(everything, everything, each)}, "route53:X", "*", map[string][]string{"a": {"x.y", "y"}}, "not allowed"},
+		{"all of no values", []policy.Statement{allow(everything, everything, each)}, "route53:X", "*", nil, "allowed by A"},
 		{"a denial after what allows", []policy.Statement{allow(everything, everything, nil), deny}, "iam:DeleteRole", account + "role/x-deploy", nil, "denied by D"},
 		{"a denial before what allows", []policy.Statement{deny, allow(everything, everything, nil)}, "iam:DeleteRole", account + "role/x-deploy", nil, "denied by D"},
 		{"a denial of something else", []policy.Statement{deny, allow(everything, everything, nil)}, "iam:DeleteRole", account + "role/x-task", nil, "allowed by A"},
@@ -116,6 +122,7 @@ func TestNotUnderstood(t *testing.T) {
 		{`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","NotAction":["iam:*"],` + rest, "NotAction"},
 		{`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:*"],"Resource":["arn:aws:s3:::${aws:username}"]}]}`, "variable"},
 		{`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:*"],"Condition":{"StringNotEquals":{"a":["b"]}},` + rest, "StringNotEquals"},
+		{`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:*"],"Condition":{"ForAnyValue:StringLike":{"a":["b"]}},` + rest, "ForAnyValue"},
 		{`{"Version":"2012-10-17","Statement":[{"Effect":"allow","Action":["s3:*"],` + rest, `effect "allow"`},
 		{`{`, "understand a policy"},
 	} {
