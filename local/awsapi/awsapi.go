@@ -15,14 +15,17 @@ const (
 // Housekeeping is the access key of this machine's own calls, so that the record of calls tells them from those of a run.
 const Housekeeping = "slipway-housekeeping"
 
-// RunKey is the access key of the CLI's calls in one operation: up, preview or down.
+// RunKey is the access key of the calls of one operation: up, preview, down or refresh of the CLI, and releases, which lists them.
 func RunKey(operation string) string { return "slipway-" + operation }
 
 // Config is what every client is made from. The credentials are the emulator's: it checks none.
-func Config(endpoint string) aws.Config {
+func Config(endpoint string) aws.Config { return ConfigAs(endpoint, Housekeeping) }
+
+// ConfigAs is Config for calls under an access key.
+func ConfigAs(endpoint, key string) aws.Config {
 	return aws.Config{
 		Region:       Region,
 		BaseEndpoint: aws.String(endpoint),
-		Credentials:  credentials.NewStaticCredentialsProvider(Housekeeping, "test", ""),
+		Credentials:  credentials.NewStaticCredentialsProvider(key, "test", ""),
 	}
 }

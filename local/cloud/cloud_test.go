@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -273,6 +274,35 @@ func TestRegistry(t *testing.T) {
 		if answer, code, _ := c.push("myapp/moving", word); code != http.StatusCreated {
 			t.Errorf("a push of a mutable tag: %d %s", code, answer)
 		}
+	}
+}
+
+// TestRegistryRace holds that of many that push one immutable tag at once, each with another image, one is taken and the others
+// are refused.
+func TestRegistryRace(t *testing.T) {
+	state := start(t)
+	c := login(t, state)
+	create(t, state, "myapp/raced", "IMMUTABLE")
+	var taken, refused atomic.Int32
+	var pushes sync.WaitGroup
+	for i := range 8 {
+		pushes.Go(func() {
+			switch answer, code, _ := c.push("myapp/raced", fmt.Sprint(i)); {
+			case code == http.StatusCreated:
+				taken.Add(1)
+			case code == http.StatusBadRequest && strings.Contains(answer, "tag is immutable"):
+				refused.Add(1)
+			default:
+				t.Errorf("push %d: %d %s", i, code, answer)
+			}
+		})
+	}
+	pushes.Wait()
+	if taken.Load() != 1 || refused.Load() != 7 {
+		t.Errorf("%d pushes were taken and %d refused, want 1 and 7", taken.Load(), refused.Load())
+	}
+	if images := call(t, state, "ecr", ecr+"DescribeImages", map[string]any{"repositoryName": "myapp/raced"})["imageDetails"].([]any); len(images) != 1 {
+		t.Errorf("ECR shows %v, want one image", images)
 	}
 }
 

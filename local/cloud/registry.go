@@ -10,6 +10,7 @@ import (
 	"log"
 	"net/http"
 	"regexp"
+	"sync"
 
 	"github.com/distribution/distribution/v3/configuration"
 	"github.com/distribution/distribution/v3/registry/handlers"
@@ -29,6 +30,7 @@ type registry struct {
 	password string
 	api      client
 	faults   *faults.Set
+	tagging  sync.Mutex // of two that push one immutable tag at once, ECR takes one
 }
 
 func newRegistry(ctx context.Context, dir, password string, api client, set *faults.Set) http.Handler {
@@ -81,17 +83,21 @@ func (g *registry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // putManifest keeps a manifest. ECR refuses a tag that an immutable repository has, even for the same content.
 func (g *registry) putManifest(w http.ResponseWriter, r *http.Request, name, reference string, immutable bool) {
-	tagged := !digestForm.MatchString(reference)
-	if tagged && immutable && g.api.hasTag(r.Context(), name, reference) {
-		refuse(w, http.StatusBadRequest, "TAG_INVALID", fmt.Sprintf(
-			"The image tag '%s' already exists in the '%s' repository and cannot be overwritten because the tag is immutable.",
-			reference, name))
-		return
-	}
 	manifest, err := io.ReadAll(io.LimitReader(r.Body, 4<<20))
 	if err != nil {
 		refuse(w, http.StatusBadRequest, "MANIFEST_INVALID", err.Error())
 		return
+	}
+	tagged := !digestForm.MatchString(reference)
+	if tagged && immutable {
+		g.tagging.Lock()
+		defer g.tagging.Unlock()
+		if g.api.hasTag(r.Context(), name, reference) {
+			refuse(w, http.StatusBadRequest, "TAG_INVALID", fmt.Sprintf(
+				"The image tag '%s' already exists in the '%s' repository and cannot be overwritten because the tag is immutable.",
+				reference, name))
+			return
+		}
 	}
 	r.Body = io.NopCloser(bytes.NewReader(manifest))
 	answer := &status{ResponseWriter: w}

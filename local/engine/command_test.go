@@ -184,6 +184,9 @@ func TestFreeLocks(t *testing.T) {
 	if err != nil || len(left) != 1 || filepath.Base(left[0]) != "alive.json" {
 		t.Errorf("left %v, %v", left, err)
 	}
+	if held, err := locked(state); err != nil || fmt.Sprint(held) != fmt.Sprint(left) {
+		t.Errorf("locked by %v, %v", held, err)
+	}
 	if strings.Count(out.String(), "removing the lock") != 2 {
 		t.Errorf("it said %q", out.String())
 	}

@@ -17,6 +17,9 @@ func (e Engine) Pulumi(ctx context.Context, args []string, out, problems io.Writ
 	if err != nil {
 		return err
 	}
+	if len(args) > 0 {
+		session.callAs(args[0])
+	}
 	workspace := session.stack.Workspace()
 	environment := []string{"PULUMI_HOME=" + workspace.PulumiHome()}
 	for name, value := range workspace.GetEnvVars() {
@@ -54,11 +57,11 @@ func (d Deliverer) Outputs(ctx context.Context) (map[string]any, error) {
 	return values, nil
 }
 
-// AWS implements deliver.Stack. The embedded cloud has one region.
+// AWS implements deliver.Stack. The embedded cloud has one region. Who asks lists releases.
 func (d Deliverer) AWS(ctx context.Context, _ string) (aws.Config, error) {
 	endpoint, err := d.Engine.Endpoint(ctx)
 	if err != nil {
 		return aws.Config{}, err
 	}
-	return awsapi.Config(endpoint), nil
+	return awsapi.ConfigAs(endpoint, awsapi.RunKey("releases")), nil
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 
 	"slipway/local/cloud"
+	"slipway/ops/deliver"
 )
 
 // interrupted lists the resources that a killed engine was creating.
@@ -111,10 +112,21 @@ const metFile = "met-what-exists"
 // exists is how the services of AWS say that something is there already.
 var exists = regexp.MustCompile(`(?i)[^\n]*(?:already ?exist|AlreadyAssociated|Duplicate|PriorityInUse|not idempotent|AlreadyOwned)[^\n]*`)
 
-// noteMet keeps a failed run's complaint that something exists already, for the next run.
+// met is a failed run's complaint that something exists already; empty where there is none. An image that another job has pushed is
+// none: the next run takes it.
+func met(printed string) string {
+	for _, complaint := range exists.FindAllString(printed, -1) {
+		if !deliver.Raced(complaint) {
+			return strings.TrimSpace(complaint)
+		}
+	}
+	return ""
+}
+
+// noteMet keeps that complaint for the next run.
 func (e Engine) noteMet(printed string) {
-	if complaint := exists.FindString(printed); complaint != "" {
-		_ = os.WriteFile(filepath.Join(e.dir(), metFile), []byte(strings.TrimSpace(complaint)), 0o600) // else the next run fails as this one did
+	if complaint := met(printed); complaint != "" {
+		_ = os.WriteFile(filepath.Join(e.dir(), metFile), []byte(complaint), 0o600) // else the next run fails as this one did
 	}
 }
 
@@ -124,6 +136,11 @@ func (e Engine) lastMet() string {
 	complaint, _ := os.ReadFile(file)
 	_ = os.Remove(file)
 	return string(complaint)
+}
+
+// locked lists the locks that the state's stacks have. One that outlives freeLocks is of a run that goes on.
+func locked(state string) ([]string, error) {
+	return filepath.Glob(filepath.Join(state, ".pulumi", "locks", "*", "*", "*", "*.json"))
 }
 
 // freeLocks removes locks of the state whose process is gone, and says so. A lock whose process lives is left alone: the

@@ -33,7 +33,7 @@ func Faults(documents Documents, record []calls.Call, run Run) ([]string, error)
 	if err != nil {
 		return nil, err
 	}
-	deploys, previews := Of(needs, awsapi.RunKey("up"), awsapi.RunKey("down")), Of(needs, awsapi.RunKey("preview"))
+	deploys, previews := Of(needs, deployers...), Of(needs, awsapi.RunKey("preview"))
 	var faults []string
 	for _, operation := range []string{"preview", "up", "down"} { // of nothing, nothing is wrong
 		if len(Of(needs, awsapi.RunKey(operation))) == 0 {
@@ -41,8 +41,7 @@ func Faults(documents Documents, record []calls.Call, run Run) ([]string, error)
 		}
 	}
 	for _, n := range needs { // a call that nobody is known to make would be held against no policy
-		known := []string{awsapi.Housekeeping, awsapi.RunKey("preview"), awsapi.RunKey("up"), awsapi.RunKey("down")}
-		if !slices.Contains(known, n.Caller) {
+		if !slices.Contains(append([]string{awsapi.Housekeeping, awsapi.RunKey("preview")}, deployers...), n.Caller) {
 			faults = append(faults, fmt.Sprintf("nobody is known by the access key %q, which needs %s", n.Caller, n))
 		}
 	}
@@ -79,6 +78,27 @@ func Faults(documents Documents, record []calls.Call, run Run) ([]string, error)
 	note("the preview role has no use for")(Unused(documents.Preview, previews, previewUnused))
 	note("the preview role may change something by")(Writes(documents.Preview, previewWrites(run.InBucket)))
 	return faults, failed
+}
+
+// deployers are the access keys of what is done with the deploy role.
+var deployers = []string{awsapi.RunKey("up"), awsapi.RunKey("down"), awsapi.RunKey("refresh"), awsapi.RunKey("releases")}
+
+// Lacks lists what a record needs of the deploy role and the role lacks. It is for a record of a part of a stack's life, which makes
+// use of a part of the role: a release that fails, or the way back.
+func Lacks(documents Documents, record []calls.Call) ([]string, error) {
+	needs, err := Needs(record)
+	if err != nil {
+		return nil, err
+	}
+	if needs = Of(needs, deployers...); len(needs) == 0 { // of nothing, nothing is wrong
+		return []string{"a record: it holds no call of the deploy role"}, nil
+	}
+	deploy, err := join(documents.Deploy, documents.Options)
+	if err != nil {
+		return nil, err
+	}
+	missing, _, err := Missing(deploy, needs, persons)
+	return missing, err
 }
 
 // Need is a permission that a call takes on AWS.

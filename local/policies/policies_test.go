@@ -87,6 +87,27 @@ func TestNothingRecorded(t *testing.T) {
 	}
 }
 
+// TestLacks holds that the part of a record is held against the deploy role as well, by whichever of its operations.
+func TestLacks(t *testing.T) {
+	as := documents(t, args)
+	if lacks, err := Lacks(as, recorded(t)); err != nil || len(lacks) > 0 {
+		t.Errorf("found %v, %v", lacks, err)
+	}
+	if lacks, err := Lacks(as, nil); err != nil || len(lacks) != 1 {
+		t.Errorf("of nothing: %v, %v", lacks, err)
+	}
+	for _, operation := range []string{"up", "down", "refresh", "releases"} {
+		stray := calls.Call{Service: "ecs", Operation: "ExecuteCommand", Caller: awsapi.RunKey(operation)}
+		if lacks, err := Lacks(as, []calls.Call{stray}); err != nil || len(lacks) != 1 || !strings.Contains(lacks[0], "ecs:ExecuteCommand") {
+			t.Errorf("%s: %v, %v", operation, lacks, err)
+		}
+	}
+	reads := calls.Call{Service: "ecs", Operation: "ExecuteCommand", Caller: awsapi.RunKey("preview")}
+	if lacks, err := Lacks(as, append(recorded(t), reads)); err != nil || len(lacks) > 0 {
+		t.Errorf("another role's call is held against it: %v, %v", lacks, err)
+	}
+}
+
 // TestUnknownCaller holds that a call is not left out because its access key is a new one.
 func TestUnknownCaller(t *testing.T) {
 	stray := calls.Call{Service: "iam", Operation: "CreateUser", Caller: "somebody"}

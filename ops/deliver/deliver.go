@@ -64,8 +64,12 @@ type Desk struct {
 	Runs string // file, see report.RunsPath; empty to note nothing
 }
 
-// raced is what a registry says to the second of two jobs that built one commit at the same time.
-var raced = regexp.MustCompile(`(?i)cannot be overwritten because the tag is immutable|ImageTagAlreadyExists`)
+// raced is what a registry says to the second of two jobs that built one commit at the same time. ECR's registry spoke of the
+// repository for years, and speaks of the tag now; its API has an error of its own.
+var raced = regexp.MustCompile(`(?i)cannot be overwritten because the (?:tag|repository) is immutable|ImageTagAlreadyExists`)
+
+// Raced says whether what the engine printed tells of such a job. The image is there then, and the next run takes it.
+func Raced(printed string) bool { return raced.MatchString(printed) }
 
 // Up releases what the configuration says.
 func (d Desk) Up(ctx context.Context, s Stack) error { return d.run(ctx, s, "up", "") }
@@ -96,7 +100,7 @@ func (d Desk) run(ctx context.Context, s Stack, action, release string) error {
 	run := report.Run{Action: action, Stack: s.Name(), Revision: release, Started: time.Now()}
 	printed := &tail{}
 	err := s.Up(ctx, release, io.MultiWriter(d.Out, printed))
-	if err != nil && ctx.Err() == nil && raced.MatchString(printed.String()) {
+	if err != nil && ctx.Err() == nil && Raced(printed.String()) {
 		_, _ = fmt.Fprintln(d.Out, "slipway: another job has pushed the same image meanwhile; going on with its image")
 		printed = &tail{}
 		err = s.Up(ctx, release, io.MultiWriter(d.Out, printed))

@@ -60,11 +60,18 @@ func lastRun(t *testing.T, d deliver.Desk) report.Run {
 // failure is tried again.
 func TestRace(t *testing.T) {
 	d, out := desk(t)
-	f := &fake{prints: []string{"error: tag invalid: The image tag 'x' already exists in the 'myapp/backend' repository and cannot be overwritten because the tag is immutable.\n"}}
-	if err := d.Up(t.Context(), f); err != nil || len(f.asked) != 2 || !strings.Contains(out.String(), "going on with its image") {
-		t.Errorf("%d runs, %v: %s", len(f.asked), err, out)
+	for _, words := range []string{
+		"tag invalid: The image tag 'x' already exists in the 'myapp/backend' repository and cannot be overwritten because the tag is immutable.",
+		"tag invalid: The image tag 'x' already exists in the 'myapp/backend' repository and cannot be overwritten because the repository is immutable.",
+		"ImageTagAlreadyExistsException: The image tag 'x' already exists",
+	} {
+		out.Reset()
+		f := &fake{prints: []string{"error: " + words + "\n"}}
+		if err := d.Up(t.Context(), f); err != nil || len(f.asked) != 2 || !strings.Contains(out.String(), "going on with its image") {
+			t.Errorf("%s: %d runs, %v: %s", words, len(f.asked), err, out)
+		}
 	}
-	f = &fake{prints: []string{"error: no such thing\n"}}
+	f := &fake{prints: []string{"error: no such thing\n"}}
 	if err := d.Up(t.Context(), f); err == nil || len(f.asked) != 1 {
 		t.Errorf("%d runs, %v", len(f.asked), err)
 	}

@@ -119,13 +119,6 @@ func timing(run Run) string {
 	if took := run.Took(); took > 0 {
 		text += " in " + seconds(took)
 	}
-	var steps []string
-	for _, step := range run.Steps {
-		steps = append(steps, step.Name+" "+seconds(step.Took))
-	}
-	if len(steps) > 0 {
-		text += " (" + strings.Join(steps, ", ") + ")"
-	}
 	return text
 }
 

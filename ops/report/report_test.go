@@ -43,7 +43,6 @@ func outputs(t *testing.T) report.Outputs {
 func TestMarkdown(t *testing.T) {
 	up := report.Run{
 		Action: "up", Result: report.Success, Started: began, Ended: began.Add(185 * time.Second),
-		Steps: []report.Step{{Name: "images", Took: 42 * time.Second}},
 	}
 	failed := report.Run{Action: "up", Result: report.Failure, Started: began, Ended: began.Add(time.Minute), Reason: "backend: crash loop\n```\nexit 1"}
 	restored := report.Run{Action: "restore", Result: report.Success}
@@ -58,7 +57,7 @@ func TestMarkdown(t *testing.T) {
 				"### ✅ staging: deploy went well", "| URL | http://lb.example |",
 				"[`0123456789ab`](https://github.com/o/r/commit/" + sha + ")",
 				"| Image of backend | `" + sha256hex + "` |", "| Image of frontend |",
-				"| `up` | success in 3 min 05 s (images 42 s) |", "`myapp-staging` in us-east-1",
+				"| `up` | success in 3 min 05 s |", "`myapp-staging` in us-east-1",
 			},
 			not: []string{"ecr.example", "could not be read"},
 		},

@@ -26,13 +26,6 @@ type Run struct {
 	Reason   string    `json:"reason,omitempty"`   // of a failure, in words; may have several lines
 	Started  time.Time `json:"started"`
 	Ended    time.Time `json:"ended"`
-	Steps    []Step    `json:"steps,omitempty"` // parts worth their own duration, in order
-}
-
-// Step is a part of a run.
-type Step struct {
-	Name string        `json:"name"`
-	Took time.Duration `json:"took"` // nanoseconds
 }
 
 // Took is how long the run lasted, and 0 where that is not known.

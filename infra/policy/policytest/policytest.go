@@ -62,6 +62,20 @@ func Assume(document, provider string, claims map[string][]string) (Verdict, err
 	})
 }
 
+// Share judges a call from another account by the policy of a resource, which names no resource but stands for its own. On AWS the
+// caller's role must allow the call as well.
+func Share(document, account string, request Request) (Verdict, error) {
+	statements, err := Parse(document)
+	if err != nil {
+		return Verdict{}, err
+	}
+	return judge(statements, request, func(s policy.Statement) bool {
+		return s.Principal != nil && slices.ContainsFunc(s.Principal.AWS, func(arn string) bool {
+			return strings.HasSuffix(arn, ":iam::"+account+":root")
+		})
+	})
+}
+
 func judge(statements []policy.Statement, request Request, applies func(policy.Statement) bool) (Verdict, error) {
 	if strings.ContainsAny(request.Action, "*?") {
 		return Verdict{}, fmt.Errorf("a call has one action, not %s", request.Action)

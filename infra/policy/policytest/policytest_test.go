@@ -163,3 +163,26 @@ func TestAssume(t *testing.T) {
 		}
 	}
 }
+
+func TestShare(t *testing.T) {
+	shared := document(t, policy.Statement{
+		Sid: "S", Effect: policy.Allow, Principal: &policy.Principal{AWS: []string{"arn:aws:iam::111122223333:root"}}, Action: []string{"ecr:Get*"},
+	})
+	for _, c := range []struct {
+		account, action string
+		want            bool
+	}{
+		{"111122223333", "ecr:GetImage", true},
+		{"111122223333", "ecr:PutImage", false},
+		{"11122223333", "ecr:GetImage", false},
+		{"", "ecr:GetImage", false},
+	} {
+		got, err := policytest.Share(shared, c.account, policytest.Request{Action: c.action})
+		if err != nil || got.Allowed != c.want {
+			t.Errorf("%s by %q: %s, %v", c.action, c.account, got, err)
+		}
+	}
+	if _, err := policytest.Share("{", "1", policytest.Request{Action: "a:b"}); err == nil {
+		t.Error("half a policy was judged")
+	}
+}
