@@ -65,9 +65,17 @@ func Faults(documents Documents, record []calls.Call, run Run) ([]string, error)
 			failed = errors.Join(failed, err)
 		}
 	}
+	persons := slices.Clone(persons)
+	for _, sid := range run.Options {
+		persons = append(persons, optionPersons[sid]...)
+	}
 	note("the deploy role needs and lacks")(Missing(deploy, deploys, persons))
 	note("the preview role needs and lacks")(Missing(documents.Preview, previews, nil))
-	note("the deploy role has no use for")(Unused(documents.Deploy, deploys, deployUnused))
+	unused, stale, err := Unused(documents.Deploy, deploys, deployUnused)
+	if len(run.Options) > 0 {
+		stale = nil // an option may use what other stacks have no use for
+	}
+	note("the deploy role has no use for")(unused, stale, err)
 	for _, sid := range run.Options {
 		option, err := only(documents.Options, sid)
 		if err != nil {

@@ -215,6 +215,9 @@ func TestExceptionsAreExplained(t *testing.T) {
 		"previewUnused": slices.Concat(previewUnused, previewState), "previewWrites": previewWrites(true),
 	}
 	maps.Copy(tables, optionUnused)
+	for sid, table := range optionPersons {
+		tables[sid+" of persons"] = table
+	}
 	for name, table := range tables {
 		seen := map[string]bool{}
 		for _, e := range table {

@@ -92,6 +92,11 @@ var persons = []Exception{
 	{"iam:DeleteOpenIDConnectProvider", "", first},
 }
 
+// optionPersons are likewise calls that switching an option on, off or over makes, by the Sid of its statement.
+var optionPersons = map[string][]Exception{
+	"Dns": {{"iam:CreatePolicyVersion", "*:policy/*-deploy-options", "the names of the domain, which the deploy role may not choose, come, change or go"}},
+}
+
 // deployUnused are actions of the deploy role that the embedded run does not use, and when a real one does.
 var deployUnused = []Exception{
 	{"ec2:DeleteTags", "", tagsGo},

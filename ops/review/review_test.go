@@ -28,8 +28,13 @@ type previewed struct {
 
 func stack(t *testing.T) *previewed {
 	t.Helper()
+	return previewOf(t, enginetest.Export(t, top, "staging", nil))
+}
+
+func previewOf(t *testing.T, exported []byte) *previewed {
+	t.Helper()
 	var export struct{ Deployment struct{ Resources []object } }
-	if err := json.Unmarshal(enginetest.Export(t, top, "staging", nil), &export); err != nil {
+	if err := json.Unmarshal(exported, &export); err != nil {
 		t.Fatal(err)
 	}
 	p := &previewed{t: t}

@@ -27,7 +27,6 @@ var stateful = map[string]string{
 
 // serving says of types whose replacement or deletion is felt by whoever uses the service, and how.
 var serving = map[string]string{
-	"aws:acm/certificate:Certificate":                           "HTTPS fails until the listener has a valid certificate",
 	"aws:alb/listener:Listener":                                 "nothing listens on its port for a while",
 	"aws:alb/loadBalancer:LoadBalancer":                         "the load balancer's name changes, and nothing answers for minutes",
 	"aws:alb/targetGroup:TargetGroup":                           "its targets must become healthy again",
