@@ -48,6 +48,15 @@ func services(pairs ...string) map[string]string {
 	return map[string]string{"services": strings.NewReplacer(pairs...).Replace(rows), "serviceOverrides": "{}"}
 }
 
+// row is a services value: two valid rows, and a third of the given keys.
+func row(keys string) map[string]string {
+	return map[string]string{"serviceOverrides": "{}", "services": `{
+		"front": {"default": true, "port": 3000, "healthCommand": ["true"]},
+		"inner": {"internal": true, "port": 8001, "healthCommand": ["true"]},
+		"third": {` + keys + `}
+	}`}
+}
+
 // badInputs are settings laid over those of staging, and what the error must say: the path of what is wrong, and a part
 // of why. A value of "-" takes the setting away.
 var badInputs = []struct {
@@ -220,7 +229,7 @@ var badInputs = []struct {
 	{"memory between two sizes", override("memory", "1500"), "services.backend.memory", "does not go with cpu 256"},
 	{"memory too small for the CPU", override("cpu", "1024"), "services.backend.memory", "512 MiB does not go with cpu 1024"},
 	{"a port of root's", override("port", "80"), "services.backend.port", "from 1024 to 65535"},
-	{"a port out of range", override("port", "70000"), "services.backend.port", "from 1024 to 65535"},
+	{"a port out of range", override("port", "70000"), "services.backend.port", "from 0 to 65535"},
 	{"too many tasks", override("count", "101"), "services.backend.count", "from 0 to 100"},
 	{"a maximum below the minimum", rows(`{"backend": {"count": 3, "maxCount": 2}}`), "services.backend.maxCount", "no room above count, 3"},
 	{"a maximum that is the minimum", rows(`{"backend": {"count": 2, "maxCount": 2}}`), "services.backend.maxCount", "or to 0 for a fixed number"},
@@ -236,7 +245,7 @@ var badInputs = []struct {
 	{"root", override("user", `"0:0"`), "services.backend.user", "root, 0, is refused"},
 	{"a user by name", override("user", `"app"`), "services.backend.user", "a numeric user and group"},
 	{"a stop too long", override("stopSeconds", "121"), "services.backend.stopSeconds", "from 2 to 120"},
-	{"a health check with no command", override("healthCommand", "[]"), "services.backend.healthCommand", "must hold the command"},
+	{"a health check with no command", override("healthCommand", "[]"), "services.backend.healthCommand", "is required: the command"},
 	{"a health path with no slash", override("healthPath", `"health"`), "services.backend.healthPath", "begins with /"},
 	{"a migration with no database", override("database", "false"), "services.backend.migration", "needs database: true"},
 	{"a folder outside", override("folder", `"../elsewhere"`), "services.backend.folder", "not a folder inside the project"},
@@ -245,6 +254,34 @@ var badInputs = []struct {
 	{"a secret variable", override("environment", `{"DB_PASSWORD": "x"}`), "services.backend.environment.DB_PASSWORD", "looks like a secret"},
 	{"a variable of the program's own", override("environment", `{"PORT": "1"}`), "services.backend.environment.PORT", "set by the program"},
 	{"a variable that is none", override("environment", `{"a-b": "1"}`), "services.backend.environment.a-b", "not a variable's name"},
+
+	// Kinds of rows.
+	{"an internal service with no port", row(`"internal": true, "healthCommand": ["true"]`), "services.third.port", "is required"},
+	{"an internal service with a path", row(`"internal": true, "port": 8000, "healthCommand": ["true"], "path": ["/a"]`), "services.third.path", "an internal service has no path"},
+	{"an internal service that is the default", row(`"internal": true, "port": 8000, "healthCommand": ["true"], "default": true`), "services.third.path", "has no path and no default"},
+	{"an internal service with a health path", row(`"internal": true, "port": 8000, "healthCommand": ["true"], "healthPath": "/"`), "services.third.healthPath", "does not know an internal service"},
+	{"an internal service with no health check", row(`"internal": true, "port": 8000`), "services.third.healthCommand", "is required"},
+	{"an internal service of every task's own name", services(`"back": {"path": ["/api/*"]`, `"localhost": {"internal": true`), "services.localhost", "is kept for a part of the program"},
+	{"a port that nobody calls", row(`"port": 8000, "healthCommand": ["true"]`), "services.third.path", "or internal: true"},
+	{"a worker with a health path", row(`"healthPath": "/healthz"`), "services.third.healthPath", "does not know a worker; use healthCommand"},
+	{"a schedule with a port", row(`"schedule": "rate(1 hour)", "port": 8000`), "services.third.port", "a scheduled task has no port"},
+	{"a schedule with a path", row(`"schedule": "rate(1 hour)", "path": ["/a"]`), "services.third.path", "a scheduled task has no path"},
+	{"a schedule that is internal", row(`"schedule": "rate(1 hour)", "internal": true`), "services.third.internal", "cannot be called"},
+	{"a schedule that calls", row(`"schedule": "rate(1 hour)", "calls": ["inner"]`), "services.third.calls", "for services alone"},
+	{"a schedule of two tasks", row(`"schedule": "rate(1 hour)", "count": 2`), "services.third.count", "or 0 to suspend"},
+	{"a schedule that scales", row(`"schedule": "rate(1 hour)", "maxCount": 3`), "services.third.maxCount", "does not scale"},
+	{"a schedule on spare capacity", row(`"schedule": "rate(1 hour)", "spotPercent": 100`), "services.third.spotPercent", "runs on demand"},
+	{"a schedule with a shell", row(`"schedule": "rate(1 hour)", "exec": true`), "services.third.exec", "takes no shell"},
+	{"a schedule with a health check", row(`"schedule": "rate(1 hour)", "healthCommand": ["true"]`), "services.third.healthCommand", "says nothing of a scheduled task"},
+	{"a schedule with a health path", row(`"schedule": "rate(1 hour)", "healthPath": "/"`), "services.third.healthPath", "does not know a scheduled task"},
+	{"a schedule of no form", row(`"schedule": "hourly"`), "services.third.schedule", `"hourly" is no schedule`},
+	{"a schedule in no time zone", row(`"schedule": "rate(1 hour)", "scheduleTimeZone": "Berlin"`), "services.third.scheduleTimeZone", "such as UTC or Europe/Berlin"},
+	{"a time zone with no schedule", row(`"scheduleTimeZone": "Europe/Berlin"`), "services.third.scheduleTimeZone", "goes with schedule"},
+	{"a call of nobody", row(`"calls": ["iner"]`), "services.third.calls[0]", "there is no service iner; did you mean inner?"},
+	{"a call of what is public", row(`"calls": ["front"]`), "services.third.calls[0]", "front says no internal: true"},
+	{"a call named twice", row(`"calls": ["inner", "inner"]`), "services.third.calls[1]", "stands there twice"},
+	{"calls in a circle", row(`"internal": true, "port": 8000, "healthCommand": ["true"], "calls": ["third"]`), "services.third.after", "wait for each other"},
+	{"a variable that holds an address", row(`"calls": ["inner"], "environment": {"INNER_URL": "x"}`), "services.third.environment.INNER_URL", "set by the program"},
 
 	// Routes.
 	{"two services on the same path", services(`{"default": true,`, `{"path": ["/api/*"],`), "services.front.path[0]", "is taken by service back"},

@@ -77,6 +77,7 @@ func deploy(ctx *pulumi.Context, court openCourt) error {
 		OwnsRepositories: cfg.Registry.Owned,
 		Roots: identity.Roots{
 			Cluster: prefix, Database: prefix, LoadBalancer: prefix, Logs: logRoot(prefix), AccessLogs: accessLogBucket(where, prefix),
+			Schedules: prefix,
 		},
 		Domain: identity.Domain{ZoneID: cfg.Edge.ZoneID, Names: cfg.Edge.Names()},
 		State: identity.State{
@@ -155,9 +156,13 @@ func deploy(ctx *pulumi.Context, court openCourt) error {
 	if err != nil {
 		return err
 	}
-	services := map[string]*workload.Service{}
+	namespace, scheduleGroup, err := shared(ctx, cfg, prefix)
+	if err != nil {
+		return err
+	}
+	services, scheduled := map[string]*workload.Service{}, map[string]*workload.ScheduledTask{}
 	for _, row := range config.InOrder(cfg.Services) {
-		service, err := workload.NewService(ctx, row.Name, workload.ServiceArgs{
+		args := workload.ServiceArgs{
 			Row: row,
 			Stack: workload.Surroundings{
 				Prefix:           prefix,
@@ -184,10 +189,23 @@ func deploy(ctx *pulumi.Context, court openCourt) error {
 				Host: db.Host, Name: cfg.Database.Name, Port: database.Port, SecretARN: db.SecretARN,
 				SecurityGroupID: db.SecurityGroupID, TLSMode: cfg.Database.TLS,
 			},
-			BoundaryARN: access.BoundaryARN,
-			After:       net.Ready,
-			Released:    release.of(row.After),
-		})
+			Namespace:     namespace,
+			Calls:         peers(row, cfg.Services, services),
+			ScheduleGroup: scheduleGroup,
+			BoundaryARN:   access.BoundaryARN,
+			After:         net.Ready,
+			Released:      release.of(row.Before()),
+		}
+		if row.Kind() == config.Scheduled {
+			task, err := workload.NewScheduledTask(ctx, row.Name, args)
+			if err != nil {
+				return err
+			}
+			release.registered(row.Name, task)
+			scheduled[row.Name] = task
+			continue
+		}
+		service, err := workload.NewService(ctx, row.Name, args)
 		if err != nil {
 			return err
 		}
@@ -195,10 +213,41 @@ func deploy(ctx *pulumi.Context, court openCourt) error {
 		services[row.Name] = service
 	}
 	export(ctx, outputs{
-		edge: front, database: db, cluster: cluster, services: services, config: cfg, images: images,
+		edge: front, database: db, cluster: cluster, services: services, scheduled: scheduled, config: cfg, images: images,
 		identity: access, revision: rev, where: where, ranWell: release.record(images),
 	})
 	return nil
+}
+
+// shared declares what rows share where one of them needs it: the namespace of Service Connect, and the group of schedules. What
+// none needs is nil.
+func shared(ctx *pulumi.Context, cfg *config.Config, prefix string) (namespaceARN, scheduleGroup pulumi.StringInput, err error) {
+	if slices.ContainsFunc(cfg.Services, func(row config.Service) bool { return row.Kind() == config.Internal }) {
+		namespace, err := workload.NewNamespace(ctx, "connect", prefix)
+		if err != nil {
+			return nil, nil, err
+		}
+		namespaceARN = namespace.ARN
+	}
+	if slices.ContainsFunc(cfg.Services, func(row config.Service) bool { return row.Kind() == config.Scheduled }) {
+		group, err := workload.NewScheduleGroup(ctx, "schedules", prefix)
+		if err != nil {
+			return nil, nil, err
+		}
+		scheduleGroup = group.Name
+	}
+	return namespaceARN, scheduleGroup, nil
+}
+
+// peers are the services that a row calls, which stand already.
+func peers(row config.Service, rows []config.Service, declared map[string]*workload.Service) []workload.Peer {
+	var all []workload.Peer
+	for _, called := range rows {
+		if slices.Contains(row.Calls, called.Name) {
+			all = append(all, workload.Peer{Name: called.Name, Port: called.Port, SecurityGroupID: declared[called.Name].SecurityGroupID})
+		}
+	}
+	return all
 }
 
 func repositoryNames(cfg *config.Config) []string {

@@ -21,27 +21,32 @@ type outputs struct {
 	database *database.Database
 	cluster  *workload.Cluster
 	services map[string]*workload.Service
-	config   *config.Config
-	images   *registry.Images
-	identity *identity.Identity
-	revision revision.Revision
-	where    location
-	ranWell  pulumi.StringInput // the release's name, once it runs
+	// scheduled holds the rows that are no services.
+	scheduled map[string]*workload.ScheduledTask
+	config    *config.Config
+	images    *registry.Images
+	identity  *identity.Identity
+	revision  revision.Revision
+	where     location
+	ranWell   pulumi.StringInput // the release's name, once it runs
 }
 
 // export publishes what a person or a workflow needs after an `up`. After one that failed, all of it is still that of the
 // release that ran well before.
 func export(ctx *pulumi.Context, o outputs) {
 	services, images, commands, repositories := pulumi.StringMap{}, pulumi.StringMap{}, pulumi.Map{}, pulumi.StringMap{}
+	schedules := pulumi.StringMap{}
 	for _, row := range o.config.Services {
-		service := o.services[row.Name]
-		services[row.Name] = service.Name
 		repositories[row.Name] = pulumi.String(repositoryName(o.config, row))
 		images[row.Name] = o.images.References[row.Name]
-		texts := pulumi.StringMap{
-			"logs":  pulumi.Sprintf("aws logs tail %s --follow --region %s", service.LogGroup, o.where.Region),
-			"shell": shell(o, row, service),
+		if task, ok := o.scheduled[row.Name]; ok {
+			schedules[row.Name] = pulumi.Sprintf("%s in %s", row.Schedule, row.ScheduleTimeZone)
+			commands[row.Name] = pulumi.StringMap{"logs": o.logs(task.LogGroup), "runs": o.runs(task)}
+			continue
 		}
+		service := o.services[row.Name]
+		services[row.Name] = service.Name
+		texts := pulumi.StringMap{"logs": o.logs(service.LogGroup), "shell": shell(o, row, service)}
 		if !row.Exec {
 			texts["shellFirst"] = pulumi.String(shellFirst(ctx.Stack(), row.Name, o.revision))
 		}
@@ -50,6 +55,9 @@ func export(ctx *pulumi.Context, o outputs) {
 	ctx.Export("url", o.edge.URL)
 	ctx.Export("cluster", o.cluster.Name)
 	ctx.Export("services", services)
+	if len(schedules) > 0 {
+		ctx.Export("schedules", schedules)
+	}
 	ctx.Export("images", images)
 	ctx.Export("revision", o.ranWell)
 	ctx.Export("region", pulumi.String(o.where.Region))
@@ -61,6 +69,20 @@ func export(ctx *pulumi.Context, o outputs) {
 		ctx.Export("previewRoleArn", o.identity.PreviewRoleARN)
 	}
 	ctx.Export("commands", commands)
+}
+
+// logs is the command that follows a log.
+func (o outputs) logs(group pulumi.StringInput) pulumi.StringInput {
+	return pulumi.Sprintf("aws logs tail %s --follow --region %s", group, o.where.Region)
+}
+
+// runs is the command that lists how the last runs of a scheduled task ended. ECS knows them for an hour.
+func (o outputs) runs(task *workload.ScheduledTask) pulumi.StringInput {
+	return pulumi.Sprintf(
+		"aws ecs describe-tasks --region %[1]s --cluster %[2]s --output table "+
+			"--query 'tasks[].[startedAt,lastStatus,stoppedReason,containers[].exitCode]' --tasks "+
+			"$(aws ecs list-tasks --region %[1]s --cluster %[2]s --family %[3]s --desired-status STOPPED --query 'taskArns' --output text)",
+		o.where.Region, o.cluster.Name, task.Family)
 }
 
 // shell is the command that opens a shell in a task of a service, which allows it where its row says exec: true.

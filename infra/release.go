@@ -95,6 +95,7 @@ func (r *release) await(row config.Service, cluster *workload.Cluster, service *
 			err := r.court.judge.Await(ctx, verdict.Service{
 				Name: row.Name, Cluster: all[0].(string), TaskDefinition: all[1].(string), TargetGroup: all[2].(string), LogGroup: all[3].(string),
 				Least: row.Count, Most: row.Most(),
+				Checked:  row.Kind() == config.Public || len(row.HealthCommand) > 0,
 				Patience: time.Duration(r.cfg.Cluster.DeployMinutes) * time.Minute,
 			})
 			if err != nil {
@@ -103,6 +104,12 @@ func (r *release) await(row config.Service, cluster *workload.Cluster, service *
 			}
 			return nil, err
 		}).(pulumi.ResourceArrayOutput)
+}
+
+// registered is the verdict on a scheduled task, of which nothing runs yet: its schedule starts the release's image from now on.
+// Whether that does what it should shows at its next time, in its log and its exit code, which nobody waits for here.
+func (r *release) registered(name string, task *workload.ScheduledTask) {
+	r.verdicts[name] = task.TaskDefinitionARN.ApplyT(func(string) []pulumi.Resource { return nil }).(pulumi.ResourceArrayOutput)
 }
 
 // of is the verdict on several services, or nil for none.

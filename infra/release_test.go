@@ -47,8 +47,11 @@ func (b *bench) Mark(_ context.Context, repository, digest, stack, release strin
 	return nil
 }
 
+// program is Deploy before this court.
+func (b *bench) program(ctx *pulumi.Context) error { return deploy(ctx, b.open) }
+
 // program is Deploy before a court that finds everything well.
-func program(ctx *pulumi.Context) error { return deploy(ctx, (&bench{}).open) }
+func program(ctx *pulumi.Context) error { return (&bench{}).program(ctx) }
 
 // releaseOf runs the program as staging before a court and returns what the engine saw.
 func releaseOf(t *testing.T, b *bench, change map[string]string, recorder *infratest.Recorder) (commit string, err error) {

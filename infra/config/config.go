@@ -128,7 +128,7 @@ type Cluster struct {
 	DeployMinutes         int    `key:"clusterDeployMinutes" unit:"min" default:"15" min:"5" max:"120" doc:"Minutes after which a release that is not steady has failed; ECS's circuit breaker mostly gives up before."`
 }
 
-// Service is one row of services: a container behind the load balancer. Its keys stand below services.NAME.
+// Service is one row of services: a container, and what starts it (see Kind). Its keys stand below services.NAME.
 type Service struct {
 	Name               string            // the row's key
 	Folder             string            `key:"folder" default:"" doc:"Build context, relative to the project; empty for the row's name."`
@@ -137,11 +137,15 @@ type Service struct {
 	Target             string            `key:"target" default:"" doc:"Stage of the Dockerfile to build; empty for the last."`
 	Paths              []string          `key:"path" default:"[]" doc:"Path patterns that the load balancer sends here."`
 	Default            bool              `key:"default" default:"false" doc:"Whether the service takes every path that no other takes."`
-	Port               int               `key:"port" unit:"TCP port" min:"1024" max:"65535" doc:"Port that the container listens on; above 1023, since it does not run as root."`
+	Port               int               `key:"port" unit:"TCP port" default:"0" min:"0" max:"65535" doc:"Port that the container listens on; above 1023, since it does not run as root. 0 for none: a worker, or a scheduled task."`
+	Internal           bool              `key:"internal" default:"false" doc:"Whether other services call it by Service Connect, and the load balancer does not know it; each that names it in calls may."`
+	Calls              []string          `key:"calls" default:"[]" cost:"no fee; Service Connect's proxy takes some of the task's memory" doc:"Internal services that this one calls, at the address that its variable NAME_URL holds; they must run their release well before this one is touched."`
+	Schedule           string            `key:"schedule" default:"" cost:"by the invocation, and the tasks by the second" doc:"When to start a task of it that ends by itself, in EventBridge Scheduler's words: rate(1 hour), cron(15 3 * * ? *), at(2027-01-31T03:15:00). Empty for what always runs."`
+	ScheduleTimeZone   string            `key:"scheduleTimeZone" default:"UTC" doc:"Time zone of schedule, as the IANA names it, such as Europe/Berlin."`
 	CPU                int               `key:"cpu" unit:"1/1024 vCPU" default:"256" cost:"by the second" doc:"CPU units, 1024 to a virtual CPU; a Fargate size."`
 	Memory             int               `key:"memory" unit:"MiB" default:"512" cost:"by the second" doc:"Memory in MiB; a Fargate size that goes with cpu."`
 	After              []string          `key:"after" default:"[]" doc:"Services that must run their release well before this one is touched."`
-	Count              int               `key:"count" unit:"tasks" default:"1" min:"0" max:"100" cost:"by the task" doc:"Tasks to run."`
+	Count              int               `key:"count" unit:"tasks" default:"1" min:"0" max:"100" cost:"by the task" doc:"Tasks to run; of a scheduled task 1, or 0 to suspend its schedule."`
 	MaxCount           int               `key:"maxCount" unit:"tasks" default:"0" min:"0" max:"1000" cost:"by the task, of those that run" doc:"Most tasks to run when the service follows its load, from count on; 0 for a fixed number, count."`
 	ScaleCPUPercent    int               `key:"scaleCpuPercent" unit:"%" default:"60" min:"0" max:"95" doc:"CPU of the tasks, on average, that scaling keeps to; 0 to leave it out. Goes with maxCount."`
 	ScaleMemoryPercent int               `key:"scaleMemoryPercent" unit:"%" default:"0" min:"0" max:"95" doc:"Memory of the tasks, on average, that scaling keeps to; 0 to leave it out. Goes with maxCount."`
@@ -154,9 +158,9 @@ type Service struct {
 	ReadOnlyRoot       bool              `key:"readOnlyRoot" default:"true" doc:"Whether the root file system is read-only."`
 	Database           bool              `key:"database" default:"false" doc:"Whether the service may reach the database and read its password."`
 	Migration          []string          `key:"migration" default:"[]" doc:"Command that migrates the schema in every new task before it serves."`
-	Exec               bool              `key:"exec" default:"false" doc:"Whether ECS Exec may open a shell in the tasks."`
-	HealthPath         string            `key:"healthPath" default:"/" doc:"Path that the load balancer asks; 200 is healthy."`
-	HealthCommand      []string          `key:"healthCommand" doc:"Command inside the container that ends with 0 while it is healthy."`
+	Exec               bool              `key:"exec" default:"false" doc:"Whether ECS Exec may open a shell in the tasks; not in scheduled ones."`
+	HealthPath         string            `key:"healthPath" default:"" doc:"Path that the load balancer asks; 200 is healthy. Empty for /."`
+	HealthCommand      []string          `key:"healthCommand" default:"[]" doc:"Command inside the container that ends with 0 while it is healthy; required where there is a port."`
 	HealthGraceSeconds int               `key:"healthGraceSeconds" unit:"s" default:"60" min:"0" max:"7200" doc:"Seconds after a start in which failed checks do not count."`
 	StopSeconds        int               `key:"stopSeconds" unit:"s" default:"30" min:"2" max:"120" doc:"Seconds between SIGTERM and SIGKILL."`
 }

@@ -104,6 +104,9 @@ func loadService(path, name string, values map[string]any, problems *Problems) S
 	if service.Folder == "" {
 		service.Folder = name
 	}
+	if service.Kind() == Public && service.HealthPath == "" {
+		service.HealthPath = "/"
+	}
 	return service
 }
 

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// InOrder lists services so that each stands behind those that its row names in `after`; among equals by name. The
+// InOrder lists services so that each stands behind those that its row names in `after` or `calls`; among equals by name. The
 // configuration must be valid.
 func InOrder(services []Service) []Service {
 	sorted, _ := order(services)
@@ -19,7 +19,7 @@ func order(services []Service) (sorted, circle []Service) {
 	rest, placed := slices.Clone(services), map[string]bool{}
 	for len(rest) > 0 {
 		next := slices.IndexFunc(rest, func(s Service) bool {
-			return !slices.ContainsFunc(s.After, func(name string) bool { return !placed[name] })
+			return !slices.ContainsFunc(s.Before(), func(name string) bool { return !placed[name] })
 		})
 		if next < 0 {
 			return sorted, rest
@@ -30,6 +30,14 @@ func order(services []Service) (sorted, circle []Service) {
 	return sorted, nil
 }
 
+// Before are the services that must run their release well before this one is touched: a task of Service Connect knows no
+// service that came after it.
+func (s Service) Before() []string {
+	names := slices.Concat(s.After, s.Calls)
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
 // validateOrder finds services that wait for what is not there, or for each other.
 func validateOrder(services []Service, p *Problems) {
 	names := make([]string, len(services))
@@ -38,10 +46,12 @@ func validateOrder(services []Service, p *Problems) {
 	}
 	known := true
 	for _, s := range services {
-		for i, name := range s.After {
-			if !slices.Contains(names, name) {
-				p.add(fmt.Sprintf("%s.%s.after[%d]", servicesKey, s.Name, i), "there is no service %s%s", name, suggest(name, names))
-				known = false
+		for key, named := range map[string][]string{"after": s.After, "calls": s.Calls} {
+			for i, name := range named {
+				if !slices.Contains(names, name) {
+					p.add(fmt.Sprintf("%s.%s.%s[%d]", servicesKey, s.Name, key, i), "there is no service %s%s", name, suggest(name, names))
+					known = false
+				}
 			}
 		}
 	}
@@ -50,6 +60,6 @@ func validateOrder(services []Service, p *Problems) {
 		for i, s := range circle {
 			waiting[i] = s.Name
 		}
-		p.add(servicesKey+"."+waiting[0]+".after", "%s wait for each other, so none would ever be released", strings.Join(waiting, " and "))
+		p.add(servicesKey+"."+waiting[0]+".after", "%s wait for each other, by after or calls, so none would ever be released", strings.Join(waiting, " and "))
 	}
 }

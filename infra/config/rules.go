@@ -56,6 +56,7 @@ func (c *Config) validate(stack string, p *Problems) {
 		service.validate(c.App.Name+"-"+stack, p)
 	}
 	validateRouting(c.Services, p)
+	validateCalls(c.Services, p)
 	validateOrder(c.Services, p)
 }
 

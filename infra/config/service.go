@@ -24,8 +24,8 @@ var (
 
 	// The program sets these itself.
 	reservedVariables = regexp.MustCompile(`^(REVISION|PORT|HOSTNAME|KEEP_ALIVE_SECONDS|DATABASE_.*)$`)
-	// Names that are taken: of the container that migrates, and of the security groups beside those of services.
-	reservedNames = []string{"migrate", "edge", "database", "endpoints"}
+	// Names that are taken: of the container that migrates, of the security groups beside those of services, and of every task itself.
+	reservedNames = []string{"migrate", "edge", "database", "endpoints", "localhost"}
 )
 
 // fargateMemory lists, by CPU units, the sizes of memory in MiB that Fargate offers: from, to and in what steps.
@@ -70,14 +70,10 @@ func (s Service) validate(prefix string, p *Problems) {
 	s.validateScaling(path, p)
 	s.validateSpot(path, p)
 	matches(p, path+".user", s.User, userAndGroup, "a numeric user and group such as 10001:10001; root, 0, is refused")
-	matches(p, path+".healthPath", s.HealthPath, healthPath, "a path that begins with / and has no blanks")
-	if s.HealthCommand != nil && len(s.HealthCommand) == 0 {
-		p.add(path+".healthCommand", "must hold the command and its arguments, such as [\"node\", \"healthcheck.mjs\"]")
-	}
+	s.validateKind(path, p)
 	if len(s.Migration) > 0 && !s.Database {
 		p.add(path+".migration", "needs database: true, or the migration cannot reach the database")
 	}
-	s.validatePaths(path, p)
 }
 
 func (s Service) validateBuild(path string, p *Problems) {
@@ -112,7 +108,7 @@ func (s Service) validateEnvironment(path string, p *Problems) {
 		switch {
 		case !variableName.MatchString(name):
 			p.add(at, "%q is not a variable's name: letters, digits and _, not beginning with a digit", name)
-		case reservedVariables.MatchString(name):
+		case reservedVariables.MatchString(name), slices.ContainsFunc(s.Calls, func(called string) bool { return name == AddressVariable(called) }):
 			p.add(at, "is set by the program")
 		case secretName.MatchString(name):
 			p.add(at, "looks like a secret, and this file and the task definition are readable; keep it in Secrets Manager and read it there")
@@ -122,7 +118,7 @@ func (s Service) validateEnvironment(path string, p *Problems) {
 
 func (s Service) validatePaths(path string, p *Problems) {
 	if s.Default == (len(s.Paths) > 0) {
-		p.add(path+".path", "a service has either path patterns or default: true, which takes what no other service does")
+		p.add(path+".path", "a service with a port has either path patterns or default: true, which takes what no other service does, or internal: true")
 	}
 	if len(s.Paths) > maxPatterns {
 		p.add(path+".path", "has %d patterns of at most %d", len(s.Paths), maxPatterns)

@@ -36,6 +36,25 @@ func BoundaryPolicy(args Args) (string, error) {
 				"aws:ResourceTag/aws:rds:primaryDBInstanceArn": {args.arn("rds", "db:"+args.Roots.Database)},
 			}},
 		},
+		// The three that follow are for the roles of schedules.
+		policy.Statement{
+			Sid: "Start", Effect: policy.Allow,
+			Action:    []string{"ecs:RunTask"},
+			Resource:  []string{args.arn("ecs", "task-definition/"+args.Roots.Cluster+"-*")},
+			Condition: policy.Condition{"ArnEquals": {"ecs:cluster": {args.arn("ecs", "cluster/"+args.Roots.Cluster)}}},
+		},
+		policy.Statement{
+			Sid: "TagWhatStarts", Effect: policy.Allow,
+			Action:    []string{"ecs:TagResource"},
+			Resource:  []string{args.arn("ecs", "task/"+args.Roots.Cluster+"/*")},
+			Condition: policy.Condition{"StringEquals": {"ecs:CreateAction": {"RunTask"}}},
+		},
+		policy.Statement{
+			Sid: "HandRolesToTasks", Effect: policy.Allow,
+			Action:    []string{"iam:PassRole"},
+			Resource:  []string{args.roleARN(args.Prefix + "-*-execution"), args.roleARN(args.Prefix + "-*-task")},
+			Condition: policy.Condition{"StringEquals": {"iam:PassedToService": {"ecs-tasks.amazonaws.com"}}},
+		},
 	)
 }
 

@@ -14,6 +14,7 @@ type Roots struct {
 	LoadBalancer string // its name, and what target group names begin with
 	Logs         string // first part of log group names, no slash at the end
 	AccessLogs   string // S3 bucket of the load balancer's
+	Schedules    string // group of schedules
 }
 
 // targetGroups is what the names of the target groups begin with, which are cut where they grow too long.

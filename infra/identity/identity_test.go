@@ -25,7 +25,7 @@ var args = identity.Args{
 	ImageARNs:  []string{"arn:aws:ecr:eu-west-1:123456789012:repository/myapp/backend"},
 	Roots: identity.Roots{
 		Cluster: "myapp-staging", Database: "myapp-staging", LoadBalancer: "myapp-staging", Logs: "/slipway/myapp-staging",
-		AccessLogs: "myapp-staging-access-logs-123456789012",
+		AccessLogs: "myapp-staging-access-logs-123456789012", Schedules: "myapp-staging",
 	},
 	Domain: identity.Domain{ZoneID: "Z1", Names: []string{"app.example.com", "www.example.com"}},
 	State:  identity.State{Bucket: "state", KeyARN: key, Project: "slipway", Stack: "staging"},
@@ -330,7 +330,7 @@ func TestPolicySizes(t *testing.T) {
 	longest.Region = "ap-southeast-1"
 	longest.Roots = identity.Roots{
 		Cluster: longest.Prefix, Database: longest.Prefix, LoadBalancer: longest.Prefix, Logs: "/slipway/" + longest.Prefix,
-		AccessLogs: longest.Prefix + "-access-logs-123456789012",
+		AccessLogs: longest.Prefix + "-access-logs-123456789012", Schedules: longest.Prefix,
 	}
 	longest.Domain = identity.Domain{ZoneID: strings.Repeat("Z", 32), Names: slices.Repeat([]string{strings.Repeat("d", 64)}, 5)}
 	longest.State.Bucket, longest.State.Stack = strings.Repeat("b", 63), strings.Repeat("s", 29)
@@ -373,6 +373,8 @@ func TestOtherStackOutOfReach(t *testing.T) {
 		{"elasticloadbalancing:ModifyTargetGroup", "arn:aws:elasticloadbalancing:" + at + "targetgroup/myapp-staging-backend-8000/1"},
 		{"cloudwatch:PutMetricAlarm", "arn:aws:cloudwatch:" + at + "alarm:TargetTracking-service/myapp-staging/backend-AlarmHigh-1"},
 		{"logs:DeleteLogGroup", "arn:aws:logs:" + at + "log-group:/slipway/myapp-staging/backend"},
+		{"scheduler:UpdateSchedule", "arn:aws:scheduler:" + at + "schedule/myapp-staging/report"},
+		{"scheduler:DeleteScheduleGroup", "arn:aws:scheduler:" + at + "schedule-group/myapp-staging"},
 		{"logs:GetLogEvents", "arn:aws:logs:" + at + "log-group:/slipway/myapp-staging/backend:log-stream:backend/backend/1"},
 	} {
 		calls = append(calls, call{c.action, c.resource, nil, allowed})
@@ -383,8 +385,8 @@ func TestOtherStackOutOfReach(t *testing.T) {
 	document, err := identity.DeployPolicy(args)
 	hold(t, document, err, calls)
 
-	// What has no names beforehand is limited by its kind: networks, certificates, task definitions that go, and looking.
-	harmless := regexp.MustCompile(`^(ec2:.*|acm:RequestCertificate|ecs:DeregisterTaskDefinition|ecr:GetAuthorizationToken|[a-z-]+:(Describe|List)\w*\*?)$`)
+	// What has no names beforehand is limited by its kind: networks, namespaces, certificates, task definitions that go, and looking.
+	harmless := regexp.MustCompile(`^(ec2:.*|acm:RequestCertificate|servicediscovery:(Create|Get|Tag|Untag).*|ecs:DeregisterTaskDefinition|ecr:GetAuthorizationToken|[a-z-]+:(Describe|List)\w*\*?)$`)
 	for _, s := range parse(t, identity.DeployPolicy, args) {
 		for _, action := range s.Action {
 			if s.Effect == policy.Allow && slices.Contains(s.Resource, "*") && !harmless.MatchString(action) {
@@ -398,6 +400,11 @@ func TestOtherStackOutOfReach(t *testing.T) {
 // database, which lies under a name that only RDS knows.
 func TestBoundary(t *testing.T) {
 	const secret, tag = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:rds!db-1", "aws:ResourceTag/aws:rds:primaryDBInstanceArn"
+	const definitions = "arn:aws:ecs:eu-west-1:123456789012:task-definition/"
+	toTasks := map[string][]string{"iam:PassedToService": {"ecs-tasks.amazonaws.com"}}
+	in := func(cluster string) map[string][]string {
+		return map[string][]string{"ecs:cluster": {"arn:aws:ecs:eu-west-1:123456789012:cluster/" + cluster}}
+	}
 	document, err := identity.BoundaryPolicy(args)
 	hold(t, document, err, []call{
 		{"secretsmanager:GetSecretValue", secret, map[string][]string{tag: {"arn:aws:rds:eu-west-1:123456789012:db:myapp-staging"}}, allowed},
@@ -408,6 +415,14 @@ func TestBoundary(t *testing.T) {
 		{"logs:PutLogEvents", "arn:aws:logs:eu-west-1:123456789012:log-group:/slipway/myapp-staging/backend:log-stream:1", nil, allowed},
 		{"logs:PutLogEvents", "arn:aws:logs:eu-west-1:123456789012:log-group:/slipway/myapp-production/backend:log-stream:1", nil, refused},
 		{"iam:PassRole", account + "role/myapp-staging-backend-task", nil, refused},
+		{"iam:PassRole", account + "role/myapp-staging-report-task", toTasks, allowed},
+		{"iam:PassRole", account + "role/myapp-staging-deploy", toTasks, refused},
+		{"iam:PassRole", account + "role/myapp-production-report-task", toTasks, refused},
+		{"ecs:RunTask", definitions + "myapp-staging-report:1", in("myapp-staging"), allowed},
+		{"ecs:RunTask", definitions + "myapp-staging-report:1", in("myapp-production"), refused},
+		{"ecs:RunTask", definitions + "myapp-production-report:1", in("myapp-staging"), refused},
+		{"ecs:TagResource", "arn:aws:ecs:eu-west-1:123456789012:task/myapp-staging/1", map[string][]string{"ecs:CreateAction": {"RunTask"}}, allowed},
+		{"ecs:TagResource", "arn:aws:ecs:eu-west-1:123456789012:task/myapp-staging/1", nil, refused},
 		{"sts:AssumeRole", account + "role/myapp-staging-deploy", nil, refused},
 		{"ec2:DescribeVpcs", "*", nil, refused},
 	})

@@ -15,7 +15,50 @@ func OptionsPolicy(args Args) (string, error) { return policy.JSON(options(args)
 
 // options lists the statements, a function for each option, which limit themselves as those of every stack do.
 func options(args Args) []policy.Statement {
-	return slices.Concat(scaling(args), databaseOptions(args), accessLogs(args), domain(args))
+	return slices.Concat(scaling(args), databaseOptions(args), accessLogs(args), domain(args), serviceConnect(args), schedules(args))
+}
+
+// serviceConnect lets services call each other. A namespace has a generated id; what is in it ECS keeps itself.
+func serviceConnect(args Args) []policy.Statement {
+	return []policy.Statement{
+		{
+			Sid: "Namespaces", Effect: policy.Allow,
+			Action: []string{
+				"servicediscovery:CreateHttpNamespace", "servicediscovery:GetOperation", "servicediscovery:ListTagsForResource",
+				"servicediscovery:TagResource", "servicediscovery:UntagResource",
+			},
+			Resource:  []string{"*"}, // AWS takes no resource for any of these
+			Condition: args.inRegion(),
+		},
+		{
+			Sid: "NamespacesThere", Effect: policy.Allow,
+			Action:   []string{"servicediscovery:DeleteNamespace", "servicediscovery:GetNamespace"},
+			Resource: []string{args.arn("servicediscovery", "namespace/*")},
+		},
+	}
+}
+
+// schedules lets tasks be started by the clock. The roles that start them are made as all are, within the boundary, and handed to
+// EventBridge Scheduler here.
+func schedules(args Args) []policy.Statement {
+	return []policy.Statement{
+		{
+			Sid: "Schedules", Effect: policy.Allow,
+			Action: []string{
+				"scheduler:CreateSchedule", "scheduler:DeleteSchedule", "scheduler:GetSchedule", "scheduler:UpdateSchedule",
+				"scheduler:CreateScheduleGroup", "scheduler:DeleteScheduleGroup", "scheduler:GetScheduleGroup",
+				"scheduler:ListTagsForResource", "scheduler:TagResource", "scheduler:UntagResource",
+			},
+			Resource: []string{
+				args.arn("scheduler", "schedule/"+args.Roots.Schedules+"/*"), args.arn("scheduler", "schedule-group/"+args.Roots.Schedules),
+			},
+		},
+		{
+			Sid: "HandRolesToSchedules", Effect: policy.Allow, Action: []string{"iam:PassRole"},
+			Resource:  []string{args.roleARN(args.Prefix + "-*-schedule")},
+			Condition: policy.Condition{"StringEquals": {"iam:PassedToService": {"scheduler.amazonaws.com"}}},
+		},
+	}
 }
 
 func (a Args) optionsName() string { return a.Prefix + "-deploy-options" }

@@ -24,7 +24,8 @@ type Service struct {
 	Name           string
 	Cluster        string        // name
 	TaskDefinition string        // ARN: what was asked for
-	TargetGroup    string        // ARN
+	TargetGroup    string        // ARN; empty where the load balancer does not know the service
+	Checked        bool          // whether a load balancer or a container's own check tells the health of its tasks
 	LogGroup       string        // name; each container's streams begin with its name
 	Least, Most    int           // tasks that it may have; what ECS says between them is right
 	Patience       time.Duration // after which a service that is not steady has failed
@@ -49,18 +50,19 @@ type Judge struct {
 	logs        *cloudwatchlogs.Client
 	pause       time.Duration // between two looks
 	propagation time.Duration // that ECS may go on showing what it knew before it was asked for something else
+	trial       time.Duration // that a task must have run whose health nothing checks
 }
 
 // New is a Judge that asks with a configuration's credentials, in its region.
 func New(config aws.Config) *Judge {
 	return &Judge{
 		ecs: ecs.NewFromConfig(config), elb: elb.NewFromConfig(config), logs: cloudwatchlogs.NewFromConfig(config),
-		pause: 2 * time.Second, propagation: 20 * time.Second,
+		pause: 2 * time.Second, propagation: 20 * time.Second, trial: 15 * time.Second,
 	}
 }
 
 // Await returns when the service runs exactly what was asked for: one deployment of that task definition, completed, with
-// all its tasks running and all their targets healthy. It returns a *Failed as soon as ECS has given the release up, and at
+// all its tasks running and all their targets healthy, or, where nothing checks their health, running for a while. It returns a *Failed as soon as ECS has given the release up, and at
 // the latest when patience ends; any other error is AWS's, which could not be asked.
 func (j *Judge) Await(ctx context.Context, service Service) error {
 	start := time.Now()
@@ -156,8 +158,10 @@ func (c *hearing) look(ctx context.Context, first bool) (state, error) {
 		return state{waiting: "tasks of the deployment before are still there"}, nil
 	case service.RunningCount != service.DesiredCount || service.PendingCount > 0:
 		return state{waiting: fmt.Sprintf("%d of %d tasks run", service.RunningCount, service.DesiredCount)}, nil
-	case targets.unhealthy > 0 || targets.healthy < int(service.DesiredCount):
+	case c.service.TargetGroup != "" && (targets.unhealthy > 0 || targets.healthy < int(service.DesiredCount)):
 		return state{waiting: fmt.Sprintf("%d of %d targets are healthy", targets.healthy, service.DesiredCount)}, nil
+	case !c.service.Checked:
+		return c.unchecked(ctx)
 	}
 	return state{settled: true}, nil
 }
@@ -181,6 +185,9 @@ type targetCounts struct{ healthy, unhealthy int }
 // targets counts the targets that are not leaving, and remembers how the unhealthy ones are: a task that is stopped for it
 // takes its target along.
 func (c *hearing) targets(ctx context.Context) (targetCounts, error) {
+	if c.service.TargetGroup == "" {
+		return targetCounts{}, nil
+	}
 	found, err := c.elb.DescribeTargetHealth(ctx, &elb.DescribeTargetHealthInput{TargetGroupArn: &c.service.TargetGroup})
 	if err != nil {
 		return targetCounts{}, err

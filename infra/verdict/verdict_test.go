@@ -96,8 +96,14 @@ func await(t *testing.T, c *cloud) error {
 	return within(t, c, 2, 2)
 }
 
-// within awaits a service that may have so many tasks.
+// within awaits a service behind a load balancer that may have so many tasks.
 func within(t *testing.T, c *cloud, least, most int) error {
+	t.Helper()
+	return judge(t, c, Service{Name: "app", TargetGroup: "tg", Checked: true, Least: least, Most: most})
+}
+
+// judge awaits a service, of which what does not matter is filled in.
+func judge(t *testing.T, c *cloud, service Service) error {
 	t.Helper()
 	server := httptest.NewServer(c)
 	t.Cleanup(server.Close)
@@ -105,10 +111,9 @@ func within(t *testing.T, c *cloud, least, most int) error {
 		Region: "us-east-1", BaseEndpoint: aws.String(server.URL), Credentials: credentials.NewStaticCredentialsProvider("k", "s", ""),
 		RetryMaxAttempts: 1,
 	})
-	j.pause, j.propagation = time.Millisecond, 50*time.Millisecond
-	return j.Await(t.Context(), Service{
-		Name: "app", Cluster: "c", TaskDefinition: asked, TargetGroup: "tg", LogGroup: "/logs", Least: least, Most: most, Patience: 500 * time.Millisecond,
-	})
+	j.pause, j.propagation, j.trial = time.Millisecond, 50*time.Millisecond, time.Minute
+	service.Cluster, service.TaskDefinition, service.LogGroup, service.Patience = "c", asked, "/logs", 500*time.Millisecond
+	return j.Await(t.Context(), service)
 }
 
 // TestSettled holds what a release needs to count as good: its deployment completed, alone, with all tasks and targets well; and
@@ -285,6 +290,42 @@ func TestFailedBefore(t *testing.T) {
 			}
 			if len(cloud.began) != 1 || !strings.Contains(cloud.began[0], `"forceNewDeployment":true`) || strings.Contains(cloud.began[0], "taskDefinition") {
 				t.Errorf("it asked for %q", cloud.began)
+			}
+		})
+	}
+}
+
+// TestWorker holds how a service is judged that the load balancer does not know: by its own health check, and where it has none by
+// tasks that go on running.
+func TestWorker(t *testing.T) {
+	steady := func(int) map[string]any { return running(asked, "COMPLETED", 2) }
+	if err := judge(t, &cloud{service: steady}, Service{Name: "app", Checked: true, Least: 2, Most: 2}); err != nil {
+		t.Errorf("its own check finds it well: %v", err)
+	}
+	tasks := func(age time.Duration, ended int) map[string]string {
+		all := []string{fmt.Sprintf(`{"taskArn": "arn:x/c/runs", "taskDefinitionArn": %q, "startedAt": %d}`, asked, time.Now().Add(-age).Unix())}
+		for i := range ended {
+			all = append(all, fmt.Sprintf(`{"taskArn": "arn:x/c/%d", "taskDefinitionArn": %q, "startedAt": 1, "stopCode": "EssentialContainerExited", "stoppedAt": %d}`,
+				i, asked, time.Now().Unix()))
+		}
+		return map[string]string{"ListTasks": `{"taskArns": ["a"]}`, "DescribeTasks": `{"tasks": [` + strings.Join(all, ",") + `]}`}
+	}
+	for _, c := range []struct {
+		name    string
+		answers map[string]string
+		want    string
+	}{
+		{"tasks that went on", tasks(time.Hour, 0), ""},
+		{"one end, and then they went on", tasks(time.Hour, 1), ""},
+		{"tasks that have just started", tasks(0, 0), "not steady after 500ms: task runs has not run for 1m0s, and nothing else tells its health"},
+		{"tasks that end again and again", tasks(0, 3), "its tasks end by themselves, the last 3 one after the other"},
+		{"no tasks, since none is asked for", map[string]string{"ListTasks": `{"taskArns": []}`}, ""},
+		{"trouble", map[string]string{"ListTasks": "!AccessDeniedException"}, "ask AWS how the release went"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			err := judge(t, &cloud{service: steady, answers: c.answers}, Service{Name: "app", Least: 2, Most: 2})
+			if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+				t.Errorf("got %v, want %q", err, c.want)
 			}
 		})
 	}

@@ -45,6 +45,8 @@ type portMapping struct {
 	ContainerPort int    `json:"containerPort"`
 	HostPort      int    `json:"hostPort"`
 	Protocol      string `json:"protocol"`
+	Name          string `json:"name,omitempty"` // by which Service Connect knows it
+	AppProtocol   string `json:"appProtocol,omitempty"`
 }
 
 type variable struct {
@@ -93,9 +95,10 @@ type Task struct {
 	Revision       string
 	Region         string
 	LogGroup       string
-	IdleSeconds    int            // that the load balancer keeps an idle connection
-	Database       DatabaseAccess // used where Service.Database
-	ScratchVolumes bool           // mount what ECS Exec's agent writes to over the read-only root
+	IdleSeconds    int               // that the load balancer keeps an idle connection
+	Database       DatabaseAccess    // used where Service.Database
+	Addresses      map[string]string // of the services that it calls, by the variable that holds each
+	ScratchVolumes bool              // mount what ECS Exec's agent writes to over the read-only root
 }
 
 // DatabaseAccess is where the database is and where its password is kept.
@@ -131,18 +134,32 @@ func (t Task) main() container {
 	c := t.base(t.Service.Name)
 	c.Essential = true
 	c.Command = t.Service.Command
-	c.PortMappings = []portMapping{{ContainerPort: t.Service.Port, HostPort: t.Service.Port, Protocol: "tcp"}}
-	c.HealthCheck = &healthCheck{
-		Command:     append([]string{"CMD"}, t.Service.HealthCommand...),
-		Interval:    5,
-		Timeout:     4,
-		Retries:     3,
-		StartPeriod: min(t.Service.HealthGraceSeconds, 300), // ECS allows no more
+	c.PortMappings = t.ports()
+	if len(t.Service.HealthCommand) > 0 {
+		c.HealthCheck = &healthCheck{
+			Command:     append([]string{"CMD"}, t.Service.HealthCommand...),
+			Interval:    5,
+			Timeout:     4,
+			Retries:     3,
+			StartPeriod: min(t.Service.HealthGraceSeconds, 300), // ECS allows no more
+		}
 	}
 	if len(t.Service.Migration) > 0 {
 		c.DependsOn = []dependency{{ContainerName: migrationContainer, Condition: "SUCCESS"}}
 	}
 	return c
+}
+
+func (t Task) ports() []portMapping {
+	port := portMapping{ContainerPort: t.Service.Port, HostPort: t.Service.Port, Protocol: "tcp"}
+	switch t.Service.Kind() {
+	case config.Worker, config.Scheduled:
+		return []portMapping{}
+	case config.Internal: // its proxy balances requests, where of TCP it would balance connections
+		port.Name, port.AppProtocol = t.Service.Name, "http"
+	case config.Public:
+	}
+	return []portMapping{port}
 }
 
 // migration runs in every task before the application does. It is not essential, because an essential container that ends,
@@ -189,13 +206,14 @@ func (t Task) base(name string) container {
 
 // environment is what the program tells every service, and what the configuration adds, sorted by name.
 func (t Task) environment() []variable {
-	values := map[string]string{
-		"HOSTNAME": "0.0.0.0", // Fargate sets it to the host's name, and Next.js would listen there alone
-		"PORT":     strconv.Itoa(t.Service.Port),
-		"REVISION": t.Revision,
-		// Longer than the load balancer's, or it sends requests into connections that just closed.
-		"KEEP_ALIVE_SECONDS": strconv.Itoa(t.IdleSeconds + keepAliveMargin),
+	values := map[string]string{"REVISION": t.Revision}
+	if t.Service.Port != 0 {
+		values["HOSTNAME"] = "0.0.0.0" // Fargate sets it to the host's name, and Next.js would listen there alone
+		values["PORT"] = strconv.Itoa(t.Service.Port)
+		// Longer than that of whoever calls it, or requests come into connections that just closed.
+		values["KEEP_ALIVE_SECONDS"] = strconv.Itoa(t.IdleSeconds + keepAliveMargin)
 	}
+	maps.Copy(values, t.Addresses)
 	if t.Service.Database {
 		values["DATABASE_HOST"] = t.Database.Host
 		values["DATABASE_NAME"] = t.Database.Name

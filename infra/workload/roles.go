@@ -31,10 +31,15 @@ func (b *serviceBuilder) roles(logs *cloudwatch.LogGroup) (execution, task *iam.
 	return execution, task, append(policies, more...), err
 }
 
+// role declares a role of the row's tasks. document is its policy; nil for none.
 func (b *serviceBuilder) role(kind string, document pulumi.StringInput) (*iam.Role, []pulumi.Resource, error) {
+	return b.roleOf(kind, "ecs-tasks.amazonaws.com", b.args.Stack.arn("ecs", "*"), document)
+}
+
+// roleOf declares a role that a service of AWS takes on, for what has an ARN that fits the pattern source.
+func (b *serviceBuilder) roleOf(kind, service, source string, document pulumi.StringInput) (*iam.Role, []pulumi.Resource, error) {
 	stack := b.args.Stack
-	trust, err := policy.TrustService("ecs-tasks.amazonaws.com", stack.Account,
-		fmt.Sprintf("arn:%s:ecs:%s:%s:*", stack.Partition, stack.Region, stack.Account))
+	trust, err := policy.TrustService(service, stack.Account, source)
 	if err != nil {
 		return nil, nil, err
 	}

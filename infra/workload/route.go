@@ -77,8 +77,8 @@ type flow struct {
 }
 
 // securityGroup declares the group of the service's tasks, and returns its id and the rules of every flow that touches it:
-// the load balancer reaches them on their port, and nothing else does; they reach AWS's APIs and other HTTPS services, and
-// the database where they use it.
+// the load balancer reaches those that are public on their port, those that call them the internal ones, and nothing else does;
+// they reach AWS's APIs and other HTTPS services, the database where they use it, and what they call.
 func (b *serviceBuilder) securityGroup() (pulumi.StringInput, []pulumi.Resource, error) {
 	row := b.args.Row
 	group, err := ec2.NewSecurityGroup(b.ctx, b.name, &ec2.SecurityGroupArgs{
@@ -90,11 +90,21 @@ func (b *serviceBuilder) securityGroup() (pulumi.StringInput, []pulumi.Resource,
 	if err != nil {
 		return nil, nil, fmt.Errorf("services.%s: declare its security group: %w", b.name, err)
 	}
-	balancer := b.args.Edge.SecurityGroupID
-	flows := []flow{
-		{name: "from-edge", description: "Requests", port: row.Port, group: group.ID(), peer: balancer, inward: true},
-		{name: "edge-out", description: "Requests to " + b.name, port: row.Port, group: balancer, peer: group.ID()},
-		{name: "https", description: "AWS APIs and other services", port: 443, group: group.ID()},
+	flows := []flow{{name: "https", description: "AWS APIs and other services", port: 443, group: group.ID()}}
+	if row.Kind() == config.Public {
+		balancer := b.args.Edge.SecurityGroupID
+		flows = append(
+			flows,
+			flow{name: "from-edge", description: "Requests", port: row.Port, group: group.ID(), peer: balancer, inward: true},
+			flow{name: "edge-out", description: "Requests to " + b.name, port: row.Port, group: balancer, peer: group.ID()},
+		)
+	}
+	for _, called := range b.args.Calls {
+		flows = append(
+			flows,
+			flow{name: "to-" + called.Name, description: "Calls of " + called.Name, port: called.Port, group: group.ID(), peer: called.SecurityGroupID},
+			flow{name: called.Name + "-in", description: "Calls from " + b.name, port: called.Port, group: called.SecurityGroupID, peer: group.ID(), inward: true},
+		)
 	}
 	if row.Database {
 		db := b.args.Database

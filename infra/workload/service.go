@@ -13,7 +13,7 @@ import (
 	"slipway/infra/config"
 )
 
-// ServiceArgs are the inputs of a Service.
+// ServiceArgs are the inputs of a Service, and of a ScheduledTask.
 type ServiceArgs struct {
 	Row       config.Service
 	Stack     Surroundings
@@ -25,6 +25,12 @@ type ServiceArgs struct {
 	SubnetIDs pulumi.StringArrayInput // private
 	Edge      EdgeAccess
 	Database  DatabaseInputs // used where Row.Database
+	// Namespace is the ARN of that of Service Connect, used where Row.ByConnect().
+	Namespace pulumi.StringInput
+	// Calls are the internal services that Row.Calls names.
+	Calls []Peer
+	// ScheduleGroup is the name of the stack's, used where the row is scheduled.
+	ScheduleGroup pulumi.StringInput
 	// BoundaryARN is the policy that bounds what the service's roles can do.
 	BoundaryARN pulumi.StringInput
 	// After holds what a task needs before it can start: routes and endpoints.
@@ -50,6 +56,11 @@ type Surroundings struct {
 	IdleSeconds      int  // how long the load balancer keeps an idle connection
 }
 
+// arn is the ARN of a resource in the stack's region.
+func (s Surroundings) arn(service, resource string) string {
+	return fmt.Sprintf("arn:%s:%s:%s:%s:%s", s.Partition, service, s.Region, s.Account, resource)
+}
+
 // EdgeAccess is where requests come from.
 type EdgeAccess struct {
 	ListenerARN        pulumi.StringInput
@@ -67,14 +78,15 @@ type DatabaseInputs struct {
 	TLSMode         string // as libpq's sslmode
 }
 
-// Service is one Fargate service behind the load balancer.
+// Service is one Fargate service: behind the load balancer, called by others through Service Connect, or a worker.
 type Service struct {
 	pulumi.ResourceState
 
 	Name              pulumi.StringOutput
 	LogGroup          pulumi.StringOutput
 	TaskDefinitionARN pulumi.StringOutput // that the service was asked to run; known once it was
-	TargetGroupARN    pulumi.StringOutput
+	TargetGroupARN    pulumi.StringOutput // empty where the load balancer does not know the service
+	SecurityGroupID   pulumi.StringOutput
 }
 
 // NewService declares a Service.
@@ -84,40 +96,63 @@ func NewService(ctx *pulumi.Context, name string, args ServiceArgs, opts ...pulu
 		return nil, fmt.Errorf("register %s: %w", name, err)
 	}
 	b := &serviceBuilder{ctx: ctx, name: name, args: args, parent: pulumi.Parent(s)}
-	group, flows, err := b.securityGroup()
+	parts, err := b.parts()
 	if err != nil {
 		return nil, err
 	}
-	target, routes, err := b.route()
-	if err != nil {
-		return nil, err
+	target, routes := (*lb.TargetGroup)(nil), []pulumi.Resource(nil)
+	s.TargetGroupARN = pulumi.String("").ToStringOutput()
+	if args.Row.Kind() == config.Public {
+		if target, routes, err = b.route(); err != nil {
+			return nil, err
+		}
+		s.TargetGroupARN = target.Arn
 	}
-	logs, err := cloudwatch.NewLogGroup(ctx, name, &cloudwatch.LogGroupArgs{
-		Name:            pulumi.String(args.Stack.LogRoot + "/" + name),
-		RetentionInDays: pulumi.Int(args.Stack.LogRetentionDays),
-	}, b.parent)
-	if err != nil {
-		return nil, fmt.Errorf("services.%s: declare its log group: %w", name, err)
-	}
-	execution, task, policies, err := b.roles(logs)
-	if err != nil {
-		return nil, err
-	}
-	definition, err := b.taskDefinition(logs, execution, task)
-	if err != nil {
-		return nil, err
-	}
-	after := slices.Concat(routes, flows, policies, args.After, []pulumi.Resource{args.Cluster.Capacity})
-	service, err := b.service(definition, group, target, after)
+	service, err := b.service(parts, target, slices.Concat(routes, parts.ready))
 	if err != nil {
 		return nil, err
 	}
 	if err := b.scale(service, target); err != nil {
 		return nil, err
 	}
-	s.Name, s.LogGroup, s.TargetGroupARN = service.Name, logs.Name, target.Arn
-	s.TaskDefinitionARN = pulumi.All(service.ID(), definition.Arn).ApplyT(func(all []any) string { return all[1].(string) }).(pulumi.StringOutput)
+	s.Name, s.LogGroup, s.SecurityGroupID = service.Name, parts.logs.Name, parts.group.ToStringOutput()
+	s.TaskDefinitionARN = pulumi.All(service.ID(), parts.definition.Arn).ApplyT(func(all []any) string { return all[1].(string) }).(pulumi.StringOutput)
 	return s, ctx.RegisterResourceOutputs(s, pulumi.Map{"name": s.Name, "taskDefinitionArn": s.TaskDefinitionARN})
+}
+
+// taskParts is what a row's tasks are made from, whatever starts them.
+type taskParts struct {
+	group           pulumi.StringInput // security group
+	logs            *cloudwatch.LogGroup
+	execution, task *iam.Role
+	definition      *ecs.TaskDefinition
+	ready           []pulumi.Resource // what must stand before the first task starts
+}
+
+func (b *serviceBuilder) parts() (taskParts, error) {
+	group, flows, err := b.securityGroup()
+	if err != nil {
+		return taskParts{}, err
+	}
+	logs, err := cloudwatch.NewLogGroup(b.ctx, b.name, &cloudwatch.LogGroupArgs{
+		Name:            pulumi.String(b.args.Stack.LogRoot + "/" + b.name),
+		RetentionInDays: pulumi.Int(b.args.Stack.LogRetentionDays),
+	}, b.parent)
+	if err != nil {
+		return taskParts{}, fmt.Errorf("services.%s: declare its log group: %w", b.name, err)
+	}
+	execution, task, policies, err := b.roles(logs)
+	if err != nil {
+		return taskParts{}, err
+	}
+	definition, err := b.taskDefinition(logs, execution, task)
+	if err != nil {
+		return taskParts{}, err
+	}
+	return taskParts{
+		group: group, logs: logs, execution: execution, task: task, definition: definition,
+		ready: slices.Concat(flows, policies, b.args.After, []pulumi.Resource{b.args.Cluster.Capacity}),
+	}, nil
 }
 
 // serviceBuilder carries what every child of one Service needs.
@@ -148,6 +183,7 @@ func (b *serviceBuilder) taskDefinition(logs *cloudwatch.LogGroup, execution, ta
 				Database: DatabaseAccess{
 					Host: all[2].(string), SecretARN: all[3].(string), Name: db.Name, Port: db.Port, TLSMode: db.TLSMode,
 				},
+				Addresses:      b.addresses(),
 				ScratchVolumes: scratch,
 			})
 		}).(pulumi.StringOutput)
@@ -191,9 +227,7 @@ func orEmpty(s pulumi.StringInput) pulumi.StringInput {
 	return s
 }
 
-func (b *serviceBuilder) service(definition *ecs.TaskDefinition, group pulumi.StringInput, target *lb.TargetGroup,
-	after []pulumi.Resource,
-) (*ecs.Service, error) {
+func (b *serviceBuilder) service(parts taskParts, target *lb.TargetGroup, after []pulumi.Resource) (*ecs.Service, error) {
 	row, stack := b.args.Row, b.args.Stack
 	wait := fmt.Sprintf("%dm", stack.DeployMinutes)
 	opts := []pulumi.ResourceOption{
@@ -206,10 +240,10 @@ func (b *serviceBuilder) service(definition *ecs.TaskDefinition, group pulumi.St
 	if row.Scales() { // then the number of tasks is not ours to set, but for the first
 		opts = append(opts, pulumi.IgnoreChanges([]string{"desiredCount"}))
 	}
-	service, err := ecs.NewService(b.ctx, b.name, &ecs.ServiceArgs{
+	args := &ecs.ServiceArgs{
 		Name:           pulumi.String(b.name),
 		Cluster:        b.args.Cluster.ARN,
-		TaskDefinition: definition.Arn,
+		TaskDefinition: parts.definition.Arn,
 		DesiredCount:   pulumi.Int(row.Count),
 		// Another strategy then begins a deployment; without, the provider would replace the service for it.
 		CapacityProviderStrategies: strategy(row),
@@ -222,25 +256,29 @@ func (b *serviceBuilder) service(definition *ecs.TaskDefinition, group pulumi.St
 		},
 		// Not the provider's wait: it takes a release that ECS took back for a success, and one that cannot start at all keeps it
 		// until its time is up. Package verdict waits.
-		WaitForSteadyState:            pulumi.Bool(false),
-		HealthCheckGracePeriodSeconds: pulumi.Int(row.HealthGraceSeconds),
-		EnableExecuteCommand:          pulumi.Bool(row.Exec),
+		WaitForSteadyState:   pulumi.Bool(false),
+		EnableExecuteCommand: pulumi.Bool(row.Exec),
 		// The provider's default is to leave tasks where a lost zone has pushed them.
 		AvailabilityZoneRebalancing: pulumi.String("ENABLED"),
 		EnableEcsManagedTags:        pulumi.Bool(true),
 		PropagateTags:               pulumi.String("SERVICE"),
 		NetworkConfiguration: ecs.ServiceNetworkConfigurationArgs{
 			Subnets:        b.args.SubnetIDs,
-			SecurityGroups: pulumi.StringArray{group},
+			SecurityGroups: pulumi.StringArray{parts.group},
 			AssignPublicIp: pulumi.Bool(false),
 		},
-		LoadBalancers: ecs.ServiceLoadBalancerArray{ecs.ServiceLoadBalancerArgs{
+		ServiceConnectConfiguration: b.connect(parts.logs),
+		Tags:                        b.tags(),
+	}
+	if target != nil {
+		args.HealthCheckGracePeriodSeconds = pulumi.Int(row.HealthGraceSeconds) // ECS takes one with a load balancer alone
+		args.LoadBalancers = ecs.ServiceLoadBalancerArray{ecs.ServiceLoadBalancerArgs{
 			TargetGroupArn: target.Arn,
 			ContainerName:  pulumi.String(b.name),
 			ContainerPort:  pulumi.Int(row.Port),
-		}},
-		Tags: b.tags(),
-	}, opts...)
+		}}
+	}
+	service, err := ecs.NewService(b.ctx, b.name, args, opts...)
 	if err != nil {
 		return nil, fmt.Errorf("services.%s: declare the service: %w", b.name, err)
 	}

@@ -139,3 +139,42 @@ func TestRead(t *testing.T) {
 		t.Error("a record that cannot be read was read")
 	}
 }
+
+// TestIdentifyScheduler plays calls of EventBridge Scheduler.
+func TestIdentifyScheduler(t *testing.T) {
+	now := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+	const report = "arn:aws:scheduler" + at + "schedule/app/report"
+	for _, c := range []struct {
+		method, url, body string
+		want              calls.Call
+	}{
+		{
+			"POST", "/schedules/report", `{"GroupName": "app", "Target": {"RoleArn": "arn:aws:iam::123456789012:role/app-report-schedule"}}`,
+			calls.Call{Operation: "CreateSchedule", Resources: []string{report}, Passed: []string{"arn:aws:iam::123456789012:role/app-report-schedule"}},
+		},
+		{"DELETE", "/schedules/report?groupName=app&clientToken=x", "", calls.Call{Operation: "DeleteSchedule", Resources: []string{report}}},
+		{
+			"POST", "/schedule-groups/app", `{"Tags": [{"Key": "a", "Value": "b"}]}`,
+			calls.Call{Operation: "CreateScheduleGroup", Resources: []string{"arn:aws:scheduler" + at + "schedule-group/app"}, Tagged: true},
+		},
+		{
+			"GET", "/tags/arn%3Aaws%3Ascheduler%3Aus-east-1%3A123456789012%3Aschedule-group%2Fapp", "",
+			calls.Call{Operation: "ListTagsForResource", Resources: []string{"arn:aws:scheduler" + at + "schedule-group/app"}},
+		},
+		{"GET", "/schedules?ScheduleGroup=app", "", calls.Call{Operation: "ListSchedules"}},
+		{"PATCH", "/schedules/report", "", calls.Call{Operation: "PATCH /schedules/report"}},
+	} {
+		request, err := http.NewRequestWithContext(t.Context(), c.method, "http://127.0.0.1"+c.url, strings.NewReader(c.body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=key/20261124/us-east-1/scheduler/aws4_request, SignedHeaders=host, Signature=x")
+		c.want.Service, c.want.Caller, c.want.Time = "scheduler", "key", now
+		if got, _, err := calls.Identify(request, now); err != nil || !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%s %s: got %+v, %v, want %+v", c.method, c.url, got, err, c.want)
+		}
+		if body, _ := io.ReadAll(request.Body); string(body) != c.body {
+			t.Errorf("%s %s: the body is %q now", c.method, c.url, body)
+		}
+	}
+}

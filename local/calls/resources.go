@@ -150,6 +150,9 @@ var names = []named{
 	{service: "rds", parameter: "DBSubnetGroupName", before: "subgrp:"},
 	{service: "rds", parameter: "DBSnapshotIdentifier", before: "snapshot:"},
 	{service: "rds", parameter: "ResourceName"},
+
+	{service: "servicediscovery", parameter: "Id", before: "namespace/", operations: []string{"DeleteNamespace", "GetNamespace"}},
+	{service: "servicediscovery", parameter: "ResourceARN"},
 }
 
 // arn is the ARN of what is named, which may be one already.

@@ -19,6 +19,8 @@ func (c *Call) identifyREST(r *http.Request) error {
 		return c.identifyS3(r)
 	case "route53":
 		return c.identifyRoute53(r)
+	case "scheduler":
+		return c.identifyScheduler(r)
 	}
 	return nil
 }

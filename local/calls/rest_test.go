@@ -49,7 +49,7 @@ func TestIdentifyREST(t *testing.T) {
 		{"route53", "POST", "/2013-04-01/hostedzone", "<a/>", "CreateHostedZone", "", nil},
 		{"route53", "GET", "/2013-04-01/hostedzone?maxitems=1", "", "ListHostedZones", "", nil},
 		{"route53", "DELETE", "/2013-04-01/change/C1", "", "DELETE /2013-04-01/change/C1", "", nil},
-		{"scheduler", "POST", "/schedules/a", "{}", "POST /schedules/a", "", nil},
+		{"backup", "POST", "/schedules/a", "{}", "POST /schedules/a", "", nil},
 	} {
 		r, err := http.NewRequestWithContext(t.Context(), c.method, "http://127.0.0.1:1"+c.path, strings.NewReader(c.body))
 		if err != nil {

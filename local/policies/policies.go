@@ -140,7 +140,7 @@ func Needs(record []calls.Call) ([]Need, error) {
 			own := request.Context
 			request.Context = map[string][]string{
 				"aws:RequestedRegion": {awsapi.Region}, "iam:PermissionsBoundary": boundaries[request.Resource],
-				"iam:PassedToService":                                   {"ecs-tasks.amazonaws.com"}, // task definitions are all that roles are passed with
+				"iam:PassedToService":                                   {"ecs-tasks.amazonaws.com"}, // with task definitions; others say so
 				"application-autoscaling:service-namespace":             {"ecs"},                     // nothing else scales
 				"route53:ChangeResourceRecordSetsNormalizedRecordNames": c.Records,
 			}
@@ -179,7 +179,11 @@ func requests(c calls.Call) []policytest.Request {
 		}
 	}
 	for _, role := range c.Passed {
-		all = append(all, policytest.Request{Action: "iam:PassRole", Resource: role})
+		pass := policytest.Request{Action: "iam:PassRole", Resource: role}
+		if c.Service == "scheduler" {
+			pass.Context = map[string][]string{"iam:PassedToService": {"scheduler.amazonaws.com"}}
+		}
+		all = append(all, pass)
 	}
 	return append(all, besides[action]...)
 }

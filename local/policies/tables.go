@@ -13,6 +13,7 @@ var withoutResource = []string{
 	"ec2:*", // some know resources, all of which have generated ids
 	"ecs:DeregisterTaskDefinition", "ecs:DescribeTaskDefinition", "ecs:ListServices", "ecs:ListTaskDefinitions", "ecs:ListTasks",
 	"elasticloadbalancing:Describe*", "logs:DescribeLogGroups",
+	"servicediscovery:CreateHttpNamespace", "servicediscovery:GetOperation", "servicediscovery:*Tag*",
 }
 
 const (
@@ -165,6 +166,11 @@ var optionUnused = map[string][]Exception{
 
 	"DatabaseLogs":    {{"logs:UntagResource", "", tagsGo}},
 	"DatabaseRestore": nil,
+
+	"HandRolesToSchedules": nil,
+	"Namespaces":           {{"servicediscovery:UntagResource", "", tagsGo}},
+	"NamespacesThere":      nil,
+	"Schedules":            {{"scheduler:UntagResource", "", tagsGo}},
 
 	"Scaling":       nil,
 	"ScalingAlarms": nil,

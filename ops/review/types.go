@@ -48,6 +48,8 @@ var serving = map[string]string{
 	"aws:lb/loadBalancer:LoadBalancer":                          "the load balancer's name changes, and nothing answers for minutes",
 	"aws:lb/targetGroup:TargetGroup":                            "its targets must become healthy again",
 	"aws:route53/record:Record":                                 "the name leads nowhere until the new record has spread",
+	"aws:scheduler/schedule:Schedule":                           "its task does not start while it is away",
+	"aws:scheduler/scheduleGroup:ScheduleGroup":                 "no scheduled task starts while it is away",
 	"aws:servicediscovery/httpNamespace:HttpNamespace":          "internal calls by name fail for a while",
 	"aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule":   "connections may be refused for a while",
 	"aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": "connections may be refused for a while",
@@ -81,11 +83,14 @@ var guards = map[string][]guard{
 	"aws:cloudwatch/logGroup:LogGroup": {
 		{"retentionInDays", shrinks, "older logs are deleted"},
 	},
+	"aws:scheduler/schedule:Schedule": {
+		{"state", becomes("DISABLED"), "its task does not start any more"},
+	},
 	"aws:s3/bucket:Bucket":     {{"forceDestroy", becomes(true), "a deletion also deletes the objects in it"}},
 	"aws:s3/bucketV2:BucketV2": {{"forceDestroy", becomes(true), "a deletion also deletes the objects in it"}},
 }
 
-func becomes(want bool) func(before, after any) bool {
+func becomes(want any) func(before, after any) bool {
 	return func(before, after any) bool { return before != want && after == want }
 }
 
