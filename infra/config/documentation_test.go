@@ -15,8 +15,8 @@ const documentationHead = `# Configuration
 
 Every key of a stack, as ` + "`Pulumi.<stack>.yaml`" + ` spells it, after ` + "`slipway:`" + `. This file is written from the Go types by
 ` + "`go test ./infra/config -update`" + `, and a test holds it against them. All values are checked before anything is registered, and
-all problems are told at once. A list may be written as YAML. What a key costs is said where it costs something; the amounts, by a dated
-price table, are what ` + "`make cost`" + ` prints for a stack.
+all problems are told at once. A list may be written as YAML. What a key costs is said where it costs something; [cost.md](cost.md) has the
+amounts, by a dated price table, and ` + "`make cost`" + ` prints those of a stack.
 
 `
 

@@ -19,7 +19,7 @@ func Export(t *testing.T, top, stack string, change map[string]string) []byte {
 	for key, value := range change {
 		settings[infratest.Project+":"+key] = value
 	}
-	infratest.Docker(t, true)
+	infratest.DockerOf(t, "linux/arm64", "linux/amd64")
 	infratest.Checkout(t, "frontend", "backend")
 	recorder := &infratest.Recorder{}
 	if err := infratest.Preview(t, infra.Deploy, stack, settings, recorder); err != nil {
