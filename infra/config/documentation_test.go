@@ -25,7 +25,10 @@ const documentationServices = `
 
 ` + "`slipway:services`" + ` is an object of rows by name. Its default, in Pulumi.yaml, is the sample app's; a stack that sets it replaces
 all rows. ` + "`slipway:serviceOverrides`" + ` lays single keys over the rows of ` + "`services`" + `, and is what a stack usually sets:
-` + "`{backend: {count: 2}}`" + `. One service says ` + "`default: true`" + `. The keys of a row:
+` + "`{backend: {count: 2}}`" + `. One service says ` + "`default: true`" + `.
+
+What a row is follows from its keys: with ` + "`path`" + ` or ` + "`default`" + ` a public service, with ` + "`internal`" + ` one that others call, with no
+` + "`port`" + ` a worker, with ` + "`schedule`" + ` a scheduled task. Keys that do not go together are refused. The keys of a row:
 
 `
 

@@ -45,16 +45,16 @@ func checkSchedule(text string) error {
 type cronField struct {
 	name     string
 	min, max int
-	names    []string // that stand for numbers from min on
-	special  string   // further forms, as a pattern
+	names    []string       // that stand for numbers from min on
+	special  *regexp.Regexp // further forms
 }
 
 var cronFields = []cronField{
 	{name: "minutes", max: 59},
 	{name: "hours", max: 23},
-	{name: "day of the month", min: 1, max: 31, special: `^(L|LW|(0?[1-9]|[12][0-9]|3[01])W)$`},
+	{name: "day of the month", min: 1, max: 31, special: regexp.MustCompile(`^(L|LW|(0?[1-9]|[12][0-9]|3[01])W)$`)},
 	{name: "month", min: 1, max: 12, names: strings.Fields("JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC")},
-	{name: "day of the week", min: 1, max: 7, names: strings.Fields("SUN MON TUE WED THU FRI SAT"), special: `^(L|([1-7]|SUN|MON|TUE|WED|THU|FRI|SAT)(L|#[1-5]))$`},
+	{name: "day of the week", min: 1, max: 7, names: strings.Fields("SUN MON TUE WED THU FRI SAT"), special: regexp.MustCompile(`^(L|([1-7]|SUN|MON|TUE|WED|THU|FRI|SAT)(L|#[1-5]))$`)},
 	{name: "year", min: 1970, max: 2199},
 }
 
@@ -83,7 +83,7 @@ func checkCron(text string) error {
 
 // takes says whether one of a field's parts is a value, a range or an increment of it.
 func (f cronField) takes(part string) bool {
-	if f.special != "" && regexp.MustCompile(f.special).MatchString(part) {
+	if f.special != nil && f.special.MatchString(part) {
 		return true
 	}
 	base, step, stepped := strings.Cut(part, "/")

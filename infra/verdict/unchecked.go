@@ -10,12 +10,15 @@ import (
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
 )
 
-// unchecked judges a service that ECS finds steady and whose health nothing checks. ECS counts such a task as healthy once it
-// runs, and completes its deployment, whatever it does next: so each must have run for a while.
-func (c *hearing) unchecked(ctx context.Context) (state, error) {
+// ends says that tasks of a service whose health nothing checks end by themselves again and again, or nothing. ECS counts such a
+// task as healthy once it runs, and completes its deployment, whatever it does next.
+func (c *hearing) ends(ctx context.Context) (string, error) {
+	if c.service.Checked {
+		return "", nil
+	}
 	stopped, err := c.stopped(ctx)
 	if err != nil {
-		return state{}, err
+		return "", err
 	}
 	ended := 0
 	for _, task := range stopped {
@@ -23,19 +26,27 @@ func (c *hearing) unchecked(ctx context.Context) (state, error) {
 			ended++
 		}
 	}
-	if ended == shownTasks {
-		return state{failed: fmt.Sprintf("its tasks end by themselves, the last %d one after the other", ended)}, nil
+	if ended < shownTasks {
+		return "", nil
 	}
+	return fmt.Sprintf("its tasks end by themselves, the last %d one after the other", ended), nil
+}
+
+// tried is the state of such a service that ECS finds steady: each of its tasks must have run for a while.
+func (c *hearing) tried(ctx context.Context) (state, error) {
 	listed, err := c.ecs.ListTasks(ctx, &ecs.ListTasksInput{Cluster: &c.service.Cluster, ServiceName: &c.service.Name})
-	if err != nil || len(listed.TaskArns) == 0 { // all were stopped on purpose: none is asked for
-		return state{settled: true}, err
+	if err != nil {
+		return state{}, err
+	}
+	if len(listed.TaskArns) == 0 { // none is asked for
+		return state{settled: true}, nil
 	}
 	found, err := c.ecs.DescribeTasks(ctx, &ecs.DescribeTasksInput{Cluster: &c.service.Cluster, Tasks: listed.TaskArns})
 	if err != nil {
 		return state{}, err
 	}
 	for _, task := range found.Tasks {
-		if task.StartedAt == nil || time.Since(aws.ToTime(task.StartedAt)) < c.trial {
+		if task.StartedAt == nil || time.Since(*task.StartedAt) < c.trial {
 			return state{waiting: fmt.Sprintf("task %s has not run for %s, and nothing else tells its health", short(aws.ToString(task.TaskArn)), c.trial)}, nil
 		}
 	}

@@ -138,6 +138,10 @@ func (c *hearing) look(ctx context.Context, first bool) (state, error) {
 	if err != nil {
 		return state{}, err
 	}
+	ends, err := c.ends(ctx)
+	if err != nil {
+		return state{}, err
+	}
 	running := aws.ToString(primary.TaskDefinition)
 	switch {
 	case running != c.service.TaskDefinition && time.Now().Before(c.believed):
@@ -154,6 +158,8 @@ func (c *hearing) look(ctx context.Context, first bool) (state, error) {
 		return state{waiting: outside}, nil
 	case primary.RolloutState == ecstypes.DeploymentRolloutStateInProgress:
 		return state{waiting: fmt.Sprintf("its deployment is in progress, %d of %d tasks run", primary.RunningCount, primary.DesiredCount)}, nil
+	case ends != "":
+		return state{failed: ends}, nil
 	case len(service.Deployments) > 1:
 		return state{waiting: "tasks of the deployment before are still there"}, nil
 	case service.RunningCount != service.DesiredCount || service.PendingCount > 0:
@@ -161,7 +167,7 @@ func (c *hearing) look(ctx context.Context, first bool) (state, error) {
 	case c.service.TargetGroup != "" && (targets.unhealthy > 0 || targets.healthy < int(service.DesiredCount)):
 		return state{waiting: fmt.Sprintf("%d of %d targets are healthy", targets.healthy, service.DesiredCount)}, nil
 	case !c.service.Checked:
-		return c.unchecked(ctx)
+		return c.tried(ctx)
 	}
 	return state{settled: true}, nil
 }

@@ -310,6 +310,10 @@ func TestWorker(t *testing.T) {
 		}
 		return map[string]string{"ListTasks": `{"taskArns": ["a"]}`, "DescribeTasks": `{"tasks": [` + strings.Join(all, ",") + `]}`}
 	}
+	crashing := &cloud{service: func(int) map[string]any { return running(asked, "COMPLETED", 0) }, answers: tasks(0, 3)}
+	if err := judge(t, crashing, Service{Name: "app", Least: 2, Most: 2}); err == nil || !strings.Contains(err.Error(), "its tasks end by themselves") {
+		t.Errorf("its tasks never run when looked at: %v", err)
+	}
 	for _, c := range []struct {
 		name    string
 		answers map[string]string
