@@ -266,7 +266,7 @@ func (s *service) start(d *deployment) {
 	var address string // set in Activate, which comes before Deactivate
 	d.tasks = append(d.tasks, &member{id: id, task: s.scheduler.platform.Start(Launch{
 		ID: id, Cluster: s.config.Cluster, Definition: d.config.Definition, Group: "service:" + s.config.Name,
-		StartedBy: "ecs-svc/" + d.id,
+		StartedBy: "ecs-svc/" + d.id, Connect: d.config.Connect,
 		Activate: func(_ context.Context, ip string) error {
 			for _, group := range groups {
 				if err := targets.Register(aws.ToString(group.TargetGroupArn), ip, int(aws.ToInt32(group.ContainerPort))); err != nil {

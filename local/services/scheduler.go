@@ -35,6 +35,7 @@ type Launch struct {
 	Definition ecstypes.TaskDefinition
 	Group      string // service:NAME
 	StartedBy  string // id of the deployment
+	Connect    *ecstypes.ServiceConnectConfiguration
 	Activate   func(ctx context.Context, ip string) error
 	Deactivate func(ctx context.Context)
 	Changed    func()
@@ -63,6 +64,7 @@ type Config struct {
 	LoadBalancers      []ecstypes.LoadBalancer
 	Grace              time.Duration // healthCheckGracePeriodSeconds
 	Network            *ecstypes.NetworkConfiguration
+	Connect            *ecstypes.ServiceConnectConfiguration
 	Capacity           []ecstypes.CapacityProviderStrategyItem // shown, and no more: every task runs on this machine
 }
 
@@ -100,8 +102,8 @@ func (s *Scheduler) Close() {
 	s.running.Wait()
 }
 
-// Put creates a service or updates it. A new deployment begins where the task definition, the network or the load
-// balancers differ, or where one is forced.
+// Put creates a service or updates it. A new deployment begins where the task definition, the network, the load balancers or
+// Service Connect differ, or where one is forced.
 func (s *Scheduler) Put(config Config, force bool) {
 	if found := s.find(config.ARN); found != nil && !found.isOver() {
 		found.update(config, force)

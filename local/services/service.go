@@ -118,7 +118,8 @@ func (s *service) update(config Config, force bool) {
 	// Compared with what is in force, not with what was asked for last: a rollback may lie between.
 	current := s.deployments[0].config
 	differs := aws.ToString(current.Definition.TaskDefinitionArn) != aws.ToString(config.Definition.TaskDefinitionArn) ||
-		!reflect.DeepEqual(current.LoadBalancers, config.LoadBalancers) || !reflect.DeepEqual(current.Network, config.Network)
+		!reflect.DeepEqual(current.LoadBalancers, config.LoadBalancers) || !reflect.DeepEqual(current.Network, config.Network) ||
+		!reflect.DeepEqual(current.Connect, config.Connect)
 	s.config = config
 	if differs || force {
 		s.deploy(config)
@@ -166,6 +167,7 @@ func (s *service) deploy(config Config) {
 		TaskDefinition: config.Definition.TaskDefinitionArn, CreatedAt: aws.Time(now), LaunchType: config.launchType(),
 		CapacityProviderStrategy: config.Capacity,
 		LoadBalancers:            config.LoadBalancers, NetworkConfiguration: config.Network,
+		ServiceConnectConfiguration: config.Connect,
 	})
 	s.steady = false
 }
@@ -227,7 +229,8 @@ func (s *service) view() View {
 			CreatedAt: aws.Time(d.created), UpdatedAt: aws.Time(d.updated), LaunchType: d.config.launchType(),
 			CapacityProviderStrategy: d.config.Capacity,
 			PlatformVersion:          aws.String("1.4.0"), PlatformFamily: aws.String("Linux"), NetworkConfiguration: d.config.Network,
-			RolloutState: d.state, RolloutStateReason: aws.String(d.reason),
+			ServiceConnectConfiguration: d.config.Connect,
+			RolloutState:                d.state, RolloutStateReason: aws.String(d.reason),
 		})
 		view.RevisionCounts = append(view.RevisionCounts, ecstypes.ServiceCurrentRevisionSummary{
 			Arn: aws.String(d.revision), RequestedTaskCount: count(desired), RunningTaskCount: count(running), PendingTaskCount: count(pending),

@@ -447,6 +447,34 @@ func TestScale(t *testing.T) {
 	})
 }
 
+// TestConnect holds that another part in Service Connect begins a deployment, that the same one does not, and that tasks and the API
+// know of it. A service with no load balancer is steady once its tasks run.
+func TestConnect(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world, s *services.Scheduler) {
+		with := func(namespace string) services.Config {
+			c := config("good:1", 1)
+			c.LoadBalancers = nil
+			c.Connect = &ecstypes.ServiceConnectConfiguration{Enabled: true, Namespace: aws.String(namespace)}
+			return c
+		}
+		for i, namespace := range []string{"one", "one", "two"} {
+			s.Put(with(namespace), false)
+			settle(t, s)
+			view, _ := s.View(arn)
+			if got := aws.ToString(view.Deployments[0].ServiceConnectConfiguration.Namespace); got != namespace || view.Running != 1 {
+				t.Errorf("the service shows %d tasks in the namespace %s, want one in %s", view.Running, got, namespace)
+			}
+			if want := []int{1, 1, 2}[i]; len(s.Deployments(arn)) != want {
+				t.Errorf("%s: %d deployments, want %d", namespace, len(s.Deployments(arn)), want)
+			}
+		}
+		tasks := w.all()
+		if got := aws.ToString(tasks[len(tasks)-1].launch.Connect.Namespace); got != "two" {
+			t.Errorf("the last task was started in the namespace %s", got)
+		}
+	})
+}
+
 // TestLost holds that tasks that end after a good release are replaced, and that no breaker counts them.
 func TestLost(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world, s *services.Scheduler) {
