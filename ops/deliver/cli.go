@@ -66,23 +66,52 @@ func (c CLI) Up(ctx context.Context, release string, out io.Writer) error {
 	return c.run(ctx, nil, out, append(args, "--yes", "--non-interactive")...)
 }
 
-// settle reads the services' state from ECS where the last run failed: ECS may have gone back to an earlier task definition, and
-// the engine, which does not know it, would leave it at that.
+// settle reads the services' state from ECS where the last run failed or was killed: ECS may have gone back to an earlier task
+// definition, and the engine, which does not know it, would leave it at that.
 func (c CLI) settle(ctx context.Context, out io.Writer) error {
-	var printed bytes.Buffer
-	if err := c.run(ctx, nil, &printed, "stack", "history", "--stack", c.Stack, "--json", "--page-size", "1"); err != nil {
-		return fmt.Errorf("%w: %s", err, lastLine(printed.String()))
+	how, err := c.lastRun(ctx)
+	if err != nil || how == "succeeded" {
+		return err
 	}
-	var history []struct{ Result string }
-	if err := json.Unmarshal(printed.Bytes(), &history); err != nil {
-		return fmt.Errorf("understand the history of %s: %w", c.Stack, err)
-	}
-	if len(history) == 0 || history[0].Result == "succeeded" {
-		return nil
-	}
-	_, _ = fmt.Fprintf(out, "slipway: the last run of %s %s; reading what its services run\n", c.Stack, history[0].Result)
+	_, _ = fmt.Fprintf(out, "slipway: the last run of %s %s; reading what its services run\n", c.Stack, how)
 	return c.run(ctx, nil, out, "refresh", "--stack", c.Stack, "--target", services, "--yes", "--skip-preview", "--non-interactive")
 }
+
+// lastRun says how the last run of the stack went: succeeded, failed or was killed. Where there was none, nothing is wrong.
+func (c CLI) lastRun(ctx context.Context) (how string, err error) {
+	text, err := c.Read(ctx, "stack", "history", "--stack", c.Stack, "--json", "--page-size", "1")
+	if err != nil {
+		return "", err
+	}
+	var history []struct {
+		Result  string
+		EndTime time.Time
+	}
+	if err := json.Unmarshal(text, &history); err != nil {
+		return "", fmt.Errorf("understand the history of %s: %w", c.Stack, err)
+	}
+	if len(history) == 0 {
+		return "succeeded", nil
+	}
+	if last := history[0]; last.Result != "succeeded" {
+		return last.Result, nil
+	}
+	// A run that is killed leaves its state behind, and no history in files.
+	if text, err = c.Read(ctx, "stack", "export", "--stack", c.Stack); err != nil {
+		return "", err
+	}
+	var state struct{ Deployment struct{ Manifest struct{ Time time.Time } } }
+	if err := json.Unmarshal(text, &state); err != nil {
+		return "", fmt.Errorf("understand the state of %s: %w", c.Stack, err)
+	}
+	if state.Deployment.Manifest.Time.After(history[0].EndTime.Add(closing)) {
+		return "was killed", nil
+	}
+	return "succeeded", nil
+}
+
+// closing is how long after its end in the history a run may write its state a last time. The end is noted in whole seconds.
+const closing = 5 * time.Second
 
 // claim says beside the state which job of GitHub Actions holds it now, so that its lock can be freed should it die. Outside of
 // one it does nothing.

@@ -172,12 +172,12 @@ func TestPin(t *testing.T) {
 	}
 }
 
-// stub makes a command that writes down its arguments, prints a history, and shows the pinned configuration.
-func stub(t *testing.T, history string) (command []string, said func() string) {
+// stub makes a command that writes down its arguments, prints a history and a state, and shows the pinned configuration.
+func stub(t *testing.T, history, state string) (command []string, said func() string) {
 	t.Helper()
 	dir := t.TempDir()
 	script := filepath.Join(dir, "pulumi")
-	write(t, script, "#!/bin/sh\necho \"$@\" >>"+dir+"/said\ncase \"$*\" in\n*history*) echo '"+history+"' ;;\n*config-file*) grep -c slipway:revision \"${5}\" >>"+dir+"/said ;;\nesac\n", 0o700)
+	write(t, script, "#!/bin/sh\necho \"$@\" >>"+dir+"/said\ncase \"$*\" in\n*history*) echo '"+history+"' ;;\n*export*) echo '"+state+"' ;;\n*config-file*) grep -c slipway:revision \"${5}\" >>"+dir+"/said ;;\nesac\n", 0o700)
 	return []string{script}, func() string {
 		t.Helper()
 		text, err := os.ReadFile(filepath.Join(dir, "said"))
@@ -188,24 +188,32 @@ func stub(t *testing.T, history string) (command []string, said func() string) {
 	}
 }
 
-// TestCLI holds what the plain CLI is asked: after a release that failed its services are read first; a release is named by a
-// configuration of its own, which is gone afterwards.
+// TestCLI holds what the plain CLI is asked: after a release that failed or was killed its services are read first; a release is named
+// by a configuration of its own, which is gone afterwards.
 func TestCLI(t *testing.T) {
-	for name, c := range map[string]struct{ history, release, want string }{
-		"a first run": {`[]`, "", "stack history --stack staging --json --page-size 1\nup --stack staging --yes --non-interactive\n"},
-		"after one that went well": {
-			`[{"result":"succeeded"}]`, "",
-			"stack history --stack staging --json --page-size 1\nup --stack staging --yes --non-interactive\n",
-		},
-		"after one that failed": {
-			`[{"result":"failed"}]`, "",
-			"stack history --stack staging --json --page-size 1\n" +
-				"refresh --stack staging --target **aws:ecs/service:Service** --yes --skip-preview --non-interactive\nup --stack staging --yes --non-interactive\n",
-		},
-		"a named release": {`[]`, release, "stack history --stack staging --json --page-size 1\nup --stack staging --config-file FILE --yes --non-interactive\n1\n"},
+	const (
+		history = "stack history --stack staging --json --page-size 1\n"
+		state   = "stack export --stack staging\n"
+		settles = "refresh --stack staging --target **aws:ecs/service:Service** --yes --skip-preview --non-interactive\n"
+		up      = "up --stack staging --yes --non-interactive\n"
+		well    = `[{"result":"succeeded","endTime":"2026-11-25T08:00:00.000Z"}]`
+	)
+	for name, c := range map[string]struct {
+		history string
+		written string // when the state was written last
+		release string
+		want    string
+	}{
+		"a first run":                      {`[]`, "", "", history + up},
+		"after one that went well":         {well, "2026-11-25T07:59:59Z", "", history + state + up},
+		"after one that wrote at its end":  {well, "2026-11-25T08:00:01.5Z", "", history + state + up},
+		"after one that was killed":        {well, "2026-11-25T08:03:00.123456789Z", "", history + state + settles + up},
+		"after one that failed":            {`[{"result":"failed","endTime":"2026-11-25T08:00:00.000Z"}]`, "", "", history + settles + up},
+		"after one that did not come back": {`[{"result":"in-progress"}]`, "", "", history + settles + up},
+		"a named release":                  {`[]`, "", release, history + "up --stack staging --config-file FILE --yes --non-interactive\n1\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			command, said := stub(t, c.history)
+			command, said := stub(t, c.history, `{"version":3,"deployment":{"manifest":{"time":"`+c.written+`"}}}`)
 			t.Setenv("TMPDIR", t.TempDir())
 			t.Setenv("GITHUB_ACTIONS", "")
 			stack := deliver.CLI{Top: checkout(t), Stack: "staging", Command: command}
