@@ -1,11 +1,14 @@
 package infra
 
 import (
+	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"slipway/infra/edge"
+	"slipway/infra/goldentest"
 	"slipway/infra/infratest"
 	"slipway/infra/policy/policytest"
 )
@@ -88,6 +91,18 @@ func TestDomain(t *testing.T) {
 	if ports[80] != 1 || ports[443] != 1 || len(ports) != 2 {
 		t.Errorf("open to the outside are %v", ports)
 	}
+}
+
+// TestEdgeGolden holds all that stands at the edge with a domain and access logs against a file that a person has read.
+func TestEdgeGolden(t *testing.T) {
+	with := maps.Clone(withDomain)
+	with["edgeAccessLogDays"] = "30"
+	resources, err := declare(t, "production", with)
+	if err != nil {
+		t.Fatal(err)
+	}
+	atEdge := slices.DeleteFunc(resources, func(r infratest.Resource) bool { return !strings.HasPrefix(r.Parent, "slipway:edge:") })
+	goldentest.Expect(t, filepath.Join(top, "infra", "testdata", "edge.golden"), infratest.Render(atEdge))
 }
 
 // TestNoDomain holds that without a domain nothing of it is declared, in either stack.
