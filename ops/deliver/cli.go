@@ -100,7 +100,9 @@ func (c CLI) lastRun(ctx context.Context) (how string, err error) {
 	if text, err = c.Read(ctx, "stack", "export", "--stack", c.Stack); err != nil {
 		return "", err
 	}
-	var state struct{ Deployment struct{ Manifest struct{ Time time.Time } } }
+	var state struct {
+		Deployment struct{ Manifest struct{ Time time.Time } }
+	}
 	if err := json.Unmarshal(text, &state); err != nil {
 		return "", fmt.Errorf("understand the state of %s: %w", c.Stack, err)
 	}

@@ -62,6 +62,8 @@ func outputsOf(ctx context.Context, s Stack) (Outputs, error) {
 type Desk struct {
 	Out  io.Writer
 	Runs string // file, see report.RunsPath; empty to note nothing
+	// Job is whether this is a job of GitHub Actions, in which a restore follows the run that failed.
+	Job bool
 }
 
 // raced is what a registry says to the second of two jobs that built one commit at the same time. ECR's registry spoke of the
@@ -82,8 +84,20 @@ func (d Desk) Rollback(ctx context.Context, s Stack, release string) error {
 	return d.run(ctx, s, "rollback", release)
 }
 
-// Restore runs the release again that ran well last: after one that failed, it makes the stack whole, its state too.
+// Restore runs the release again that ran well last: after one that failed, it makes the stack whole, its state too. In a job it leaves
+// alone what the run before has left alone: the checkout's program and configuration would go out with the restored release, though
+// that run was refused.
 func (d Desk) Restore(ctx context.Context, s Stack) error {
+	if d.Job {
+		runs, err := report.ReadRuns(d.Runs)
+		if err != nil {
+			return err
+		}
+		if len(runs) > 0 && runs[len(runs)-1].Untouched {
+			_, _ = fmt.Fprintf(d.Out, "slipway: the run that failed had changed nothing in %s yet, so there is nothing to restore\n", s.Name())
+			return nil
+		}
+	}
 	o, err := outputsOf(ctx, s)
 	if err != nil {
 		return err
@@ -100,7 +114,8 @@ func (d Desk) run(ctx context.Context, s Stack, action, release string) error {
 	run := report.Run{Action: action, Stack: s.Name(), Revision: release, Started: time.Now()}
 	printed := &tail{}
 	err := s.Up(ctx, release, io.MultiWriter(d.Out, printed))
-	if err != nil && ctx.Err() == nil && Raced(printed.String()) {
+	late := err != nil && ctx.Err() == nil && Raced(printed.String())
+	if late {
 		_, _ = fmt.Fprintln(d.Out, "slipway: another job has pushed the same image meanwhile; going on with its image")
 		printed = &tail{}
 		err = s.Up(ctx, release, io.MultiWriter(d.Out, printed))
@@ -111,6 +126,7 @@ func (d Desk) run(ctx context.Context, s Stack, action, release string) error {
 		run.Result, run.Reason = report.Cancelled, ctx.Err().Error()
 	case err != nil:
 		run.Result, run.Reason = report.Failure, diagnosis(printed.String())
+		run.Untouched = !late && untouched(printed.String())
 	}
 	if d.Runs == "" {
 		return err

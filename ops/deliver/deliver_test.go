@@ -119,6 +119,44 @@ func TestRestore(t *testing.T) {
 	}
 }
 
+// TestRestoreOfNothing holds that a job restores after a run that has changed something, and leaves the stack alone after one that was
+// refused before; a person, who knows more, has it restored in any case.
+func TestRestoreOfNothing(t *testing.T) {
+	const refused = "Updating (staging):\n    pulumi:pulumi:Stack slipway-staging running\n\nDiagnostics:\n  pulumi:pulumi:Stack (slipway-staging):\n" +
+		"    error: revision: release x has not run well in staging\n\nResources:\n    22 unchanged\n\nDuration: 3s\n"
+	for name, c := range map[string]struct {
+		printed  string
+		job      bool
+		restores bool
+	}{
+		"refused":                   {refused, true, false},
+		"refused, of nothing":       {strings.Replace(refused, "    22 unchanged\n", "", 1), true, false},
+		"refused, in colour":        {strings.Replace(refused, "Resources:", "\x1b[1mResources:\x1b[0m", 1), true, false},
+		"refused, for a person":     {refused, false, true},
+		"after a change":            {strings.Replace(refused, "    22 unchanged", "    ~ 1 updated\n    1 change. 21 unchanged", 1), true, true},
+		"after a replacement":       {strings.Replace(refused, "    22 unchanged", "    +-1 replaced\n    1 change. 21 unchanged", 1), true, true},
+		"a resource that failed":    {strings.Replace(refused, "Diagnostics:\n", "Diagnostics:\n  aws:rds:Instance (database):\n    error: no\n", 1), true, true},
+		"cut off":                   {"Updating (staging):\n", true, true},
+		"refused after a refresh":   {"Resources:\n    2 unchanged\n\n" + refused, true, false},
+		"locked, after a mere look": {"error: the stack is currently locked\n", true, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d, out := desk(t)
+			d.Job = c.job
+			f := &fake{outputs: map[string]any{"revision": release}, prints: []string{c.printed}}
+			if err := d.Up(t.Context(), f); err == nil {
+				t.Fatal("the run did not fail")
+			}
+			if err := d.Restore(t.Context(), f); err != nil {
+				t.Fatal(err)
+			}
+			if restored := len(f.asked) == 2; restored != c.restores || !restored && !strings.Contains(out.String(), "nothing to restore") {
+				t.Errorf("restored: %t, want %t\n%s", restored, c.restores, out)
+			}
+		})
+	}
+}
+
 func TestRollback(t *testing.T) {
 	d, _ := desk(t)
 	f := &fake{}

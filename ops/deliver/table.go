@@ -63,6 +63,27 @@ func (t *tail) Write(p []byte) (int, error) {
 
 func (t *tail) String() string { return string(t.text) }
 
+var (
+	about   = regexp.MustCompile(`(?m)^  (\S+) \(.+\):$`)           // what a diagnosis is about
+	counted = regexp.MustCompile(`(?m)^ +(?:[-+~<>]+) *\d+ [a-z]+`) // resources that were changed
+)
+
+// untouched says whether a run that failed had changed nothing by then: the engine complains of the program alone, and counts no change.
+// What it does not say is taken for a change.
+func untouched(printed string) bool {
+	text := colour.ReplaceAllString(printed, "")
+	said, counts, ok := strings.Cut(text[max(0, strings.LastIndex(text, "Diagnostics:\n")):], "\nResources:\n")
+	if !ok || counted.MatchString(counts) {
+		return false
+	}
+	for _, match := range about.FindAllStringSubmatch(said, -1) {
+		if match[1] != "pulumi:pulumi:Stack" {
+			return false
+		}
+	}
+	return true
+}
+
 var colour = regexp.MustCompile(`\x1b\[[0-9;]*m`)
 
 // diagnosis is what the engine said under its last heading of that name, up to the counts of resources.

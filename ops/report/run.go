@@ -19,13 +19,15 @@ const (
 // Run is what a command did to a stack. A command that changes a stack writes it to a file, and the summary and the message
 // read it from there, in a later process.
 type Run struct {
-	Action   string    `json:"action"` // such as up, restore, rollback
-	Stack    string    `json:"stack"`
-	Result   string    `json:"result"`             // one of the constants above
-	Revision string    `json:"revision,omitempty"` // that was asked for, which is not the one that runs where Result is a failure
-	Reason   string    `json:"reason,omitempty"`   // of a failure, in words; may have several lines
-	Started  time.Time `json:"started"`
-	Ended    time.Time `json:"ended"`
+	Action   string `json:"action"` // such as up, restore, rollback
+	Stack    string `json:"stack"`
+	Result   string `json:"result"`             // one of the constants above
+	Revision string `json:"revision,omitempty"` // that was asked for, which is not the one that runs where Result is a failure
+	Reason   string `json:"reason,omitempty"`   // of a failure, in words; may have several lines
+	// Untouched is a failure that came before anything was changed, as the refusal of a release does.
+	Untouched bool      `json:"untouched,omitempty"`
+	Started   time.Time `json:"started"`
+	Ended     time.Time `json:"ended"`
 }
 
 // Took is how long the run lasted, and 0 where that is not known.

@@ -93,7 +93,7 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	return commands[i].run(ctx, &desk{
-		Desk: deliver.Desk{Out: os.Stdout, Runs: report.RunsPath(top, *stack)},
+		Desk: deliver.Desk{Out: os.Stdout, Runs: report.RunsPath(top, *stack), Job: report.JobFromEnv(os.Getenv) != report.Job{}},
 		cli:  deliver.CLI{Top: top, Stack: *stack, Command: pulumi(), Store: store},
 		file: *file,
 		args: rest,
