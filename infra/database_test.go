@@ -8,6 +8,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 
 	"slipway/infra/infratest"
+	"slipway/infra/policy/policytest"
 )
 
 // TestDatabaseOptions holds what each option of the database registers, and that it registers nothing where it is off.
@@ -69,5 +70,67 @@ func TestDatabaseOptions(t *testing.T) {
 	}
 	if !slices.Contains(instance.Depends, "aws:cloudwatch/logGroup:LogGroup database") {
 		t.Errorf("RDS may make its log group before the program does: the instance depends on %v", instance.Depends)
+	}
+}
+
+// TestAppUser holds that with a user of its own a task cannot come to the master's login while it runs, that the secret of its own
+// has no value that a state could hold, and that without one all is as the master's.
+func TestAppUser(t *testing.T) {
+	for _, user := range []string{"", "client"} {
+		resources, err := declare(t, "staging", map[string]string{"databaseAppUser": user})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var held []infratest.Resource
+		for _, r := range resources {
+			if strings.HasPrefix(r.Type, "aws:secretsmanager/") {
+				held = append(held, r)
+			}
+		}
+		policies := map[string]string{}
+		for _, p := range of(t, resources, "aws:iam/rolePolicy:RolePolicy") {
+			policies[p.Name] = input(p, "policy").StringValue()
+		}
+		boundary := ""
+		for _, p := range of(t, resources, "aws:iam/policy:Policy") {
+			if p.Name == "identity-boundary" {
+				boundary = input(p, "policy").StringValue()
+			}
+		}
+		may := func(document, action, resource string) bool {
+			t.Helper()
+			verdict, err := policytest.Evaluate(document, policytest.Request{Action: "secretsmanager:" + action, Resource: resource})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return verdict.Allowed
+		}
+		const master = "arn:Instance:database-secret" // as the recorder makes it up
+		own := "none"
+		if user != "" {
+			if len(held) != 1 || held[0].Type != "aws:secretsmanager/secret:Secret" || input(held[0], "name").StringValue() != "myapp-staging/database" {
+				t.Fatalf("with a user the stack holds %v", held)
+			}
+			own = "arn:aws:secretsmanager:us-east-1:123456789012:secret:myapp-staging/database-AbCdEf"
+			for _, action := range []string{"GetSecretValue", "PutSecretValue"} {
+				if !may(boundary, action, own) {
+					t.Errorf("the boundary forbids %s of the user's secret", action)
+				}
+			}
+		} else if len(held) > 0 {
+			t.Errorf("without a user the stack holds %v", held)
+		}
+		if document := policies["backend-task"]; may(document, "GetSecretValue", master) != (user == "") {
+			t.Errorf("user %q: a running task may read the master's login: %s", user, document)
+		}
+		if document := policies["backend-execution"]; !may(document, "GetSecretValue", master) {
+			t.Errorf("user %q: the migration does not get the master's login: %s", user, document)
+		}
+		if strings.Contains(policies["backend-task"], "PutSecretValue") != (user != "") || strings.Contains(policies["backend-execution"], "PutSecretValue") {
+			t.Errorf("user %q: who may write: %s, %s", user, policies["backend-task"], policies["backend-execution"])
+		}
+		if may(policies["identity-deploy"], "GetSecretValue", own) || may(policies["identity-deploy"], "PutSecretValue", own) {
+			t.Errorf("user %q: a deployment may read or write the login", user)
+		}
 	}
 }

@@ -124,6 +124,7 @@ func deploy(ctx *pulumi.Context, court openCourt) error {
 		Logs:             cfg.Database.Logs,
 		LogRetentionDays: cfg.LogRetentionDays,
 		Insights:         cfg.Database.PerformanceInsights,
+		AppUser:          cfg.Database.AppUser != "",
 	})
 	if err != nil {
 		return err
@@ -188,6 +189,9 @@ func deploy(ctx *pulumi.Context, court openCourt) error {
 			Database: workload.DatabaseInputs{
 				Host: db.Host, Name: cfg.Database.Name, Port: database.Port, SecretARN: db.SecretARN,
 				SecurityGroupID: db.SecurityGroupID, TLSMode: cfg.Database.TLS,
+				App: workload.AppUserInputs{
+					Name: cfg.Database.AppUser, SecretARN: db.AppSecretARN, RotateHours: cfg.Database.RotateHours,
+				},
 			},
 			Namespace:     namespace,
 			Calls:         peers(row, cfg.Services, services),

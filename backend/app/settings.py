@@ -16,7 +16,11 @@ class Settings:
     password: str
     sslmode: str  # as libpq's
     sslrootcert: str  # file of certificate authorities; empty for libpq's default
-    secret_arn: str  # where the password can be read again after a rotation; empty for nowhere
+    secret_arn: str  # where user and password are kept, to be read at first and after a rotation; empty for nowhere
+    # For the migration: the user that the application connects as, and whose password it rotates; empty for none.
+    app_user: str = ""
+    app_secret_arn: str = ""  # where that user's login is kept
+    rotate_hours: int = 24  # the age at which its password is due for another
 
     @staticmethod
     def from_environment() -> "Settings":
@@ -32,4 +36,7 @@ class Settings:
             sslmode=env.get("DATABASE_SSLMODE", "verify-full"),
             sslrootcert=env.get("DATABASE_SSLROOTCERT", ""),
             secret_arn=env.get("DATABASE_SECRET_ARN", ""),
+            app_user=env.get("DATABASE_APP_USER", ""),
+            app_secret_arn=env.get("DATABASE_APP_SECRET_ARN", ""),
+            rotate_hours=int(env.get("DATABASE_APP_ROTATE_HOURS", "24")),
         )

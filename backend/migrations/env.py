@@ -7,7 +7,7 @@ belongs to the session and ends with it, even if the process dies.
 from alembic import command, context
 from sqlalchemy import Connection, text
 
-from app import schema
+from app import appuser, schema
 from app.database import make_engine
 from app.models import Base
 from app.settings import Settings
@@ -17,17 +17,21 @@ LOCK = 7_305_813_201
 
 
 def main() -> None:
-    """Bring the schema to the newest version."""
-    engine = make_engine(Settings.from_environment())
-    with engine.connect() as connection:
-        connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": LOCK})
-        connection.commit()  # the lock outlives the transaction that took it
-        migrate(connection)
-        connection.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": LOCK})
-        connection.commit()
+    """Bring the schema to the newest version, and the application's user with it."""
+    settings = Settings.from_environment()
+    engine = make_engine(settings)
+    try:
+        with engine.connect() as connection:
+            connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": LOCK})
+            connection.commit()  # the lock outlives the transaction that took it
+            migrate(connection, settings)
+            if upgrading() and settings.app_user:
+                context.config.print_stdout("%s", appuser.rotate(connection, settings))
+    finally:
+        engine.dispose()  # ends the session, and with it the lock
 
 
-def migrate(connection: Connection) -> None:
+def migrate(connection: Connection, settings: Settings) -> None:
     """Do what alembic was asked for. A database that is ahead of the image is left as it is."""
     if upgrading() and (newer := schema.ahead(connection, context.script)):
         context.config.print_stdout(
@@ -38,6 +42,8 @@ def migrate(connection: Connection) -> None:
     with context.begin_transaction():
         context.run_migrations()
         schema.record(connection, context.script)
+        if upgrading() and settings.app_user:
+            appuser.grant(connection, settings.app_user)
     connection.commit()
 
 

@@ -89,6 +89,8 @@ type Network struct {
 type Database struct {
 	Name                string `key:"databaseName" default:"app" doc:"Name of the database."`
 	User                string `key:"databaseUser" default:"app" doc:"Name of the master user; its password is made and kept by RDS."`
+	AppUser             string `key:"databaseAppUser" default:"" cost:"a secret" doc:"Name of the user that services connect as, who owns nothing; a service's migration makes it, and rotates its password. Empty to let services connect as the master user."`
+	RotateHours         int    `key:"databaseRotateHours" unit:"h" default:"24" min:"0" max:"8760" doc:"Age from which on the next task with a migration gives databaseAppUser another password; 0 for every such task."`
 	Version             string `key:"databaseVersion" default:"17" doc:"Major version of PostgreSQL; minor versions follow by themselves."`
 	InstanceClass       string `key:"databaseInstanceClass" default:"db.t4g.micro" cost:"by the hour" doc:"RDS instance class."`
 	StorageGb           int    `key:"databaseStorageGb" unit:"GiB" default:"20" min:"20" max:"65536" cost:"by the GB" doc:"Storage in GiB; it can grow and never shrink."`
@@ -99,7 +101,7 @@ type Database struct {
 	MaintenanceWindow   string `key:"databaseMaintenanceWindow" default:"" doc:"Time of each week in which RDS may restart the database, for minor versions and for changes that ask for it, in UTC, such as sun:04:30-sun:05:30; empty to let RDS choose one."`
 	Protected           bool   `key:"databaseProtected" default:"true" doc:"Whether both RDS and Pulumi refuse to delete the database."`
 	FinalSnapshot       bool   `key:"databaseFinalSnapshot" default:"true" cost:"by the GB, after the stack is gone" doc:"Whether deleting the database leaves a snapshot."`
-	Snapshot            string `key:"databaseSnapshot" default:"" doc:"Snapshot to make the database from when it is first made; its database, master user and storage must be those configured. On a database that stands another name asks for a new database."`
+	Snapshot            string `key:"databaseSnapshot" default:"" doc:"Snapshot to make the database from, by its name in RDS; databaseName and databaseUser must be the snapshot's, databaseStorageGb no less than its storage. On a database that stands it replaces that by a new one."`
 	ApplyImmediately    bool   `key:"databaseApplyImmediately" default:"false" doc:"Whether changes that restart the database are made at once; else in its maintenance window."`
 	TLS                 string `key:"databaseTls" default:"verify-full" oneof:"verify-full,require" doc:"How clients check the server: verify-full checks its certificate and name, require only encrypts."`
 	SlowMs              int    `key:"databaseSlowMs" unit:"ms" default:"1000" min:"0" max:"3600000" doc:"Milliseconds from which on a statement is written to the database's log, with its values; 0 for none."`

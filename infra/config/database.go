@@ -9,6 +9,7 @@ import (
 
 var (
 	databaseName  = regexp.MustCompile(`^[a-z][a-z0-9_]{0,62}$`)
+	appUserName   = regexp.MustCompile(`^[a-z][a-z0-9_]{0,60}$`)
 	majorVersion  = regexp.MustCompile(`^1[3-8]$`)
 	instanceClass = regexp.MustCompile(`^db\.[a-z0-9-]+\.[a-z0-9]+$`)
 	snapshotID    = regexp.MustCompile(`^(arn:aws[a-z-]*:rds:[a-z0-9-]+:[0-9]{12}:snapshot:)?(rds:)?[a-z]([a-z0-9]|-[a-z0-9]){0,254}$`)
@@ -55,6 +56,25 @@ func (d Database) validate(p *Problems) {
 		matches(p, "databaseSnapshot", d.Snapshot, snapshotID, "the name of a snapshot of RDS in lower case, such as myapp-staging-final-sg-0123 or rds:myapp-staging-2026-11-25-03-07, or its ARN")
 	}
 	d.validateWindows(p)
+}
+
+// validateAppUser applies the rules about the user that services connect as, whom one of them has to make.
+func (d Database) validateAppUser(services []Service, p *Problems) {
+	if d.AppUser == "" {
+		return
+	}
+	matches(p, "databaseAppUser", d.AppUser, appUserName, "a user name: 1 to 61 lower-case letters, digits and _, beginning with a letter, or empty")
+	if slices.Contains(reservedUsers, d.AppUser) || strings.HasPrefix(d.AppUser, "pg_") {
+		p.add("databaseAppUser", "%q is kept by RDS for itself; choose another name", d.AppUser)
+	}
+	// Its two logins are called NAME_a and NAME_b.
+	if slices.Contains([]string{d.AppUser, d.AppUser + "_a", d.AppUser + "_b"}, d.User) {
+		p.add("databaseAppUser", "%q would be databaseUser, the master user, as well; choose another name", d.AppUser)
+	}
+	uses := slices.ContainsFunc(services, func(s Service) bool { return s.Database })
+	if uses && !slices.ContainsFunc(services, func(s Service) bool { return len(s.Migration) > 0 }) {
+		p.add("databaseAppUser", "no service has a migration, which would make the user; give one a migration, or leave this empty")
+	}
 }
 
 // validateWindows applies RDS's rules about when it may work on the database.

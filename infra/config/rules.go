@@ -48,6 +48,7 @@ func (c *Config) validate(stack string, p *Problems) {
 	c.State.validate(p)
 	c.Network.validate(p)
 	c.Database.validate(p)
+	c.Database.validateAppUser(c.Services, p)
 	if !slices.Contains(retentions, c.LogRetentionDays) && c.LogRetentionDays != 0 { // 0: not read, and told already
 		p.add("logRetentionDays", "%d is not a period that CloudWatch Logs offers: %v", c.LogRetentionDays, retentions)
 	}

@@ -1,4 +1,4 @@
-// Package database declares RDS for PostgreSQL: private, encrypted, reachable over TLS only, its password known to nobody.
+// Package database declares RDS for PostgreSQL: private, encrypted, reachable over TLS only, its passwords in no state.
 package database
 
 import (
@@ -7,6 +7,7 @@ import (
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/rds"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/secretsmanager"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
@@ -36,6 +37,7 @@ type Args struct {
 	Logs             bool   // whether the log goes to CloudWatch Logs
 	LogRetentionDays int
 	Insights         bool // Performance Insights
+	AppUser          bool // whether applications have a user of their own, for whose login there is then a secret
 }
 
 // Database is the instance and what a client needs to reach it.
@@ -46,6 +48,9 @@ type Database struct {
 	SecurityGroupID pulumi.IDOutput
 	SecretARN       pulumi.StringOutput // Secrets Manager: JSON with username and password, rotated by RDS every 7 days
 	Endpoint        pulumi.StringOutput // HOST:PORT
+	// AppSecretARN is the secret for the login of the application's user. It has no value until the first migration, which makes
+	// the user and writes one: the password is in no state. Nil without such a user.
+	AppSecretARN pulumi.StringInput
 }
 
 // New declares a Database.
@@ -84,6 +89,11 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 		return nil, fmt.Errorf("declare the database's parameter group: %w", err)
 	}
 	opts = []pulumi.ResourceOption{parent, pulumi.Protect(args.Protected)}
+	if args.Snapshot != "" {
+		// A snapshot for a database that stands asks for another instance, of the same name: the one before must go first. Where it is
+		// protected it does not.
+		opts = append(opts, pulumi.DeleteBeforeReplace(true))
+	}
 	if args.Logs {
 		// RDS would make the group itself, and keep its events for ever.
 		logs, err := cloudwatch.NewLogGroup(ctx, name, &cloudwatch.LogGroupArgs{
@@ -101,6 +111,18 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 	}
 	d.Host, d.Endpoint, d.SecurityGroupID = instance.Address, instance.Endpoint, group.ID()
 	d.SecretARN = instance.MasterUserSecrets.ApplyT(masterSecret).(pulumi.StringOutput)
+	if args.AppUser {
+		secret, err := secretsmanager.NewSecret(ctx, name, &secretsmanager.SecretArgs{
+			Name:        pulumi.String(args.Name + "/database"),
+			Description: pulumi.String("Login of the application's user of the database, written by the migration"),
+			// It goes at once: whatever it held is made again, and a name that waits for its end would block the next life of the stack.
+			RecoveryWindowInDays: pulumi.Int(0),
+		}, parent)
+		if err != nil {
+			return nil, fmt.Errorf("declare the secret of the application's user: %w", err)
+		}
+		d.AppSecretARN = secret.Arn
+	}
 	return d, ctx.RegisterResourceOutputs(d, pulumi.Map{"endpoint": d.Endpoint, "secretArn": d.SecretARN})
 }
 

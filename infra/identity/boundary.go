@@ -55,6 +55,11 @@ func BoundaryPolicy(args Args) (string, error) {
 			Resource:  []string{args.roleARN(args.Prefix + "-*-execution"), args.roleARN(args.Prefix + "-*-task")},
 			Condition: policy.Condition{"StringEquals": {"iam:PassedToService": {"ecs-tasks.amazonaws.com"}}},
 		},
+		policy.Statement{
+			Sid: "DatabaseUser", Effect: policy.Allow,
+			Action:   []string{"secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"},
+			Resource: []string{args.databaseUserSecret()},
+		},
 	)
 }
 
@@ -74,3 +79,8 @@ func (a Args) arn(service, resource string) string {
 
 // databaseSecrets matches the secrets that RDS makes for master users; their names end in ids of RDS's own.
 func (a Args) databaseSecrets() string { return a.arn("secretsmanager", "secret:rds!db-*") }
+
+// databaseUserSecret is the secret for the login of the application's user; AWS puts six characters behind its name.
+func (a Args) databaseUserSecret() string {
+	return a.arn("secretsmanager", "secret:"+a.Roots.Database+"/database-??????")
+}

@@ -2,27 +2,16 @@ package identity
 
 import "slipway/infra/policy"
 
-// databaseOptions lets the stack keep the log group to which RDS writes the database's log, and make the database from a snapshot.
+// databaseOptions lets the stack keep a secret for the application's user of the database, whose value a deployment neither reads
+// nor writes. What else the database can have is made by actions that every stack needs.
 func databaseOptions(args Args) []policy.Statement {
-	root := args.Roots.Database
-	return []policy.Statement{
-		{
-			Sid: "DatabaseLogs", Effect: policy.Allow,
-			Action: []string{
-				"logs:CreateLogGroup", "logs:DeleteLogGroup", "logs:ListTagsForResource", "logs:PutRetentionPolicy", "logs:TagResource",
-				"logs:UntagResource",
-			},
-			Resource: []string{args.arn("logs", "log-group:/aws/rds/instance/"+root+"/*")},
+	return []policy.Statement{{
+		Sid: "DatabaseUser", Effect: policy.Allow,
+		Action: []string{
+			"secretsmanager:CreateSecret", "secretsmanager:DeleteSecret", "secretsmanager:DescribeSecret",
+			"secretsmanager:GetResourcePolicy", "secretsmanager:TagResource", "secretsmanager:UntagResource",
+			"secretsmanager:UpdateSecret",
 		},
-		{
-			Sid: "DatabaseRestore", Effect: policy.Allow,
-			Action: []string{"rds:RestoreDBInstanceFromDBSnapshot"},
-			// This stack's snapshots alone: another's data is for a person to move. RDS asks for leave on all that the new instance
-			// stands on.
-			Resource: []string{
-				args.arn("rds", "db:"+root), args.arn("rds", "snapshot:"+root+"-*"), args.arn("rds", "snapshot:rds:"+root+"-*"),
-				args.arn("rds", "subgrp:"+root), args.arn("rds", "pg:"+root+"-*"), args.arn("rds", "og:default:*"),
-			},
-		},
-	}
+		Resource: []string{args.databaseUserSecret()},
+	}}
 }

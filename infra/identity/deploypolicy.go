@@ -176,10 +176,13 @@ func named(args Args) []policy.Statement {
 				"rds:CreateDBParameterGroup", "rds:DeleteDBParameterGroup", "rds:ModifyDBParameterGroup", "rds:ResetDBParameterGroup",
 				"rds:CreateDBSubnetGroup", "rds:DeleteDBSubnetGroup", "rds:ModifyDBSubnetGroup",
 				"rds:CreateDBSnapshot", // the last one, which a deletion leaves
+				// This stack's snapshots alone, by hand and automatic ones: another's data is for a person to move.
+				"rds:RestoreDBInstanceFromDBSnapshot",
 			},
 			Resource: []string{
 				args.arn("rds", "db:"+roots.Database), args.arn("rds", "subgrp:"+roots.Database),
 				args.arn("rds", "pg:"+roots.Database+"-*"), args.arn("rds", "snapshot:"+roots.Database+"-*"),
+				args.arn("rds", "snapshot:rds:"+roots.Database+"-*"),
 				args.arn("rds", "og:default:*"), // every instance has an option group, and AWS asks for leave to use it
 			},
 		},
@@ -207,7 +210,10 @@ func named(args Args) []policy.Statement {
 				"logs:ListTagsForResource", "logs:TagResource", "logs:UntagResource",
 				"logs:GetLogEvents", // the verdict tells the last words of a task
 			},
-			Resource: []string{args.arn("logs", "log-group:"+roots.Logs+"/*")},
+			Resource: []string{
+				args.arn("logs", "log-group:"+roots.Logs+"/*"),
+				args.arn("logs", "log-group:/aws/rds/instance/"+roots.Database+"/*"), // to which RDS writes the database's log
+			},
 		},
 	}
 }

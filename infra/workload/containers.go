@@ -101,14 +101,6 @@ type Task struct {
 	ScratchVolumes bool              // mount what ECS Exec's agent writes to over the read-only root
 }
 
-// DatabaseAccess is where the database is and where its password is kept.
-type DatabaseAccess struct {
-	Host, Name string
-	Port       int
-	SecretARN  string
-	TLSMode    string // as libpq's sslmode
-}
-
 // ECS Exec runs its agent inside the container and has it write here, which a read-only root forbids. AWS documents no
 // way to have both; mounting these two is what its users report to work (aws/containers-roadmap#1359).
 var scratchPaths = map[string]string{"exec-lib": "/var/lib/amazon", "exec-log": "/var/log/amazon"}
@@ -178,7 +170,7 @@ func (t Task) base(name string) container {
 		Image:                  t.Image,
 		User:                   t.Service.User,
 		ReadonlyRootFilesystem: t.Service.ReadOnlyRoot,
-		Environment:            t.environment(),
+		Environment:            t.environment(name == migrationContainer),
 		MountPoints:            []mountPoint{},
 		VolumesFrom:            []struct{}{},
 		SystemControls:         []struct{}{},
@@ -191,10 +183,7 @@ func (t Task) base(name string) container {
 		}},
 	}
 	if t.Service.Database {
-		c.Secrets = []secret{
-			{Name: "DATABASE_PASSWORD", ValueFrom: t.Database.SecretARN + ":password::"},
-			{Name: "DATABASE_USER", ValueFrom: t.Database.SecretARN + ":username::"},
-		}
+		c.Secrets = t.Database.secrets(name == migrationContainer)
 	}
 	if t.ScratchVolumes {
 		for _, volume := range scratchNames() {
@@ -205,7 +194,7 @@ func (t Task) base(name string) container {
 }
 
 // environment is what the program tells every service, and what the configuration adds, sorted by name.
-func (t Task) environment() []variable {
+func (t Task) environment(migrates bool) []variable {
 	values := map[string]string{"REVISION": t.Revision}
 	if t.Service.Port != 0 {
 		values["HOSTNAME"] = "0.0.0.0" // Fargate sets it to the host's name, and Next.js would listen there alone
@@ -215,11 +204,7 @@ func (t Task) environment() []variable {
 	}
 	maps.Copy(values, t.Addresses)
 	if t.Service.Database {
-		values["DATABASE_HOST"] = t.Database.Host
-		values["DATABASE_NAME"] = t.Database.Name
-		values["DATABASE_PORT"] = strconv.Itoa(t.Database.Port)
-		values["DATABASE_SECRET_ARN"] = t.Database.SecretARN
-		values["DATABASE_SSLMODE"] = t.Database.TLSMode
+		maps.Copy(values, t.Database.variables(migrates))
 	}
 	maps.Copy(values, t.Service.Environment)
 	variables := make([]variable, 0, len(values))

@@ -110,6 +110,53 @@ func TestDatabase(t *testing.T) {
 	}
 }
 
+// TestAppUser holds who learns of which login: the migration of the master's, and of where to write the other; the application of
+// where that is, and no more.
+func TestAppUser(t *testing.T) {
+	containers, text := render(t, task(func(t *workload.Task) {
+		t.Service.Database, t.Service.Migration = true, []string{"alembic", "upgrade", "head"}
+		t.Database = workload.DatabaseAccess{
+			Host: "db", Name: "app", Port: 5432, SecretARN: "arn:master", TLSMode: "verify-full",
+			App: workload.AppUser{Name: "client", SecretARN: "arn:client", RotateHours: 24},
+		}
+	}))
+	told := func(d definition) map[string]string {
+		values := map[string]string{}
+		for _, v := range d.Environment {
+			values[v.Name] = v.Value
+		}
+		for _, s := range d.Secrets {
+			values[s.Name] = s.ValueFrom
+		}
+		return values
+	}
+	app, migration := told(containers[0]), told(containers[1])
+	if app["DATABASE_SECRET_ARN"] != "arn:client" || app["DATABASE_HOST"] != "db" || len(containers[0].Secrets) > 0 {
+		t.Errorf("the application is told %v", app)
+	}
+	for name, value := range app {
+		if strings.Contains(value, "arn:master") {
+			t.Errorf("the application is told of the master's login by %s", name)
+		}
+	}
+	want := map[string]string{
+		"DATABASE_USER": "arn:master:username::", "DATABASE_PASSWORD": "arn:master:password::", "DATABASE_SECRET_ARN": "",
+		"DATABASE_APP_USER": "client", "DATABASE_APP_SECRET_ARN": "arn:client", "DATABASE_APP_ROTATE_HOURS": "24",
+	}
+	for name, value := range want {
+		if migration[name] != value {
+			t.Errorf("the migration is told %s as %q, want %q: %s", name, migration[name], value, text)
+		}
+	}
+	alone, _ := render(t, task(func(t *workload.Task) {
+		t.Service.Database = true
+		t.Database = workload.DatabaseAccess{SecretARN: "arn:master", App: workload.AppUser{Name: "client", SecretARN: "arn:client"}}
+	}))
+	if got := told(alone[0]); got["DATABASE_SECRET_ARN"] != "arn:client" || len(alone[0].Secrets) > 0 {
+		t.Errorf("a service without a migration is told %v", got)
+	}
+}
+
 // TestLimits holds what ECS caps: a start period of more than 300 seconds is refused.
 func TestLimits(t *testing.T) {
 	containers, _ := render(t, task(func(t *workload.Task) { t.Service.HealthGraceSeconds = 7200 }))

@@ -14,8 +14,7 @@ import (
 // roles declares the two roles of a task: the execution role, with which ECS starts it, and the task role, which the
 // application has. The policies are returned as well: a service must not start before they stand.
 func (b *serviceBuilder) roles(logs *cloudwatch.LogGroup) (execution, task *iam.Role, policies []pulumi.Resource, err error) {
-	secretARN := orEmpty(b.args.Database.SecretARN)
-	execution, policies, err = b.role("execution", pulumi.All(logs.Arn, secretARN).ApplyT(func(all []any) (string, error) {
+	execution, policies, err = b.role("execution", pulumi.All(logs.Arn, orEmpty(b.startSecret())).ApplyT(func(all []any) (string, error) {
 		return policy.JSON(b.executionStatements(all[0].(string), all[1].(string))...)
 	}).(pulumi.StringOutput))
 	if err != nil {
@@ -25,7 +24,7 @@ func (b *serviceBuilder) roles(logs *cloudwatch.LogGroup) (execution, task *iam.
 		task, _, err = b.role("task", nil) // a role that may do nothing
 		return execution, task, policies, err
 	}
-	task, more, err := b.role("task", secretARN.ToStringOutput().ApplyT(func(arn string) (string, error) {
+	task, more, err := b.role("task", orEmpty(b.runningSecret()).ToStringOutput().ApplyT(func(arn string) (string, error) {
 		return policy.JSON(b.taskStatements(arn)...)
 	}).(pulumi.StringOutput))
 	return execution, task, append(policies, more...), err
@@ -83,7 +82,7 @@ func (b *serviceBuilder) executionStatements(logGroupARN, secretARN string) []po
 			Resource: []string{logGroupARN + ":*"},
 		},
 	}
-	if b.args.Row.Database {
+	if secretARN != "" {
 		statements = append(statements, readSecret(secretARN))
 	}
 	return statements
@@ -92,9 +91,8 @@ func (b *serviceBuilder) executionStatements(logGroupARN, secretARN string) []po
 // taskStatements is what the application itself may do.
 func (b *serviceBuilder) taskStatements(secretARN string) []policy.Statement {
 	var statements []policy.Statement
-	if b.args.Row.Database {
-		// RDS rotates the password every seven days, and a running task knows the one of its start: it reads the new one.
-		statements = append(statements, readSecret(secretARN))
+	if secretARN != "" {
+		statements = append(statements, b.useSecret(secretARN))
 	}
 	if b.args.Row.Exec {
 		statements = append(statements, policy.Statement{

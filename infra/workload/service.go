@@ -68,16 +68,6 @@ type EdgeAccess struct {
 	SecurityGroupID    pulumi.StringInput
 }
 
-// DatabaseInputs is where the database is, as far as known before it exists.
-type DatabaseInputs struct {
-	Host            pulumi.StringInput
-	Name            string
-	Port            int
-	SecretARN       pulumi.StringInput
-	SecurityGroupID pulumi.StringInput
-	TLSMode         string // as libpq's sslmode
-}
-
 // Service is one Fargate service: behind the load balancer, called by others through Service Connect, or a worker.
 type Service struct {
 	pulumi.ResourceState
@@ -175,14 +165,11 @@ func (b *serviceBuilder) taskDefinition(logs *cloudwatch.LogGroup, execution, ta
 	}
 	scratch := row.Exec && row.ReadOnlyRoot
 	// The one place where values become JSON: all that is known only after other resources exist meets here.
-	containers := pulumi.All(b.args.Image, logs.Name, orEmpty(db.Host), orEmpty(db.SecretARN)).ApplyT(
+	containers := pulumi.All(b.args.Image, logs.Name, orEmpty(db.Host), orEmpty(db.SecretARN), orEmpty(db.App.SecretARN)).ApplyT(
 		func(all []any) (string, error) {
 			return ContainerDefinitions(Task{
 				Service: row, Image: all[0].(string), Revision: b.args.Revision, Region: stack.Region, LogGroup: all[1].(string),
-				IdleSeconds: stack.IdleSeconds,
-				Database: DatabaseAccess{
-					Host: all[2].(string), SecretARN: all[3].(string), Name: db.Name, Port: db.Port, TLSMode: db.TLSMode,
-				},
+				IdleSeconds: stack.IdleSeconds, Database: db.known(all[2].(string), all[3].(string), all[4].(string)),
 				Addresses:      b.addresses(),
 				ScratchVolumes: scratch,
 			})

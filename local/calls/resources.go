@@ -151,6 +151,9 @@ var names = []named{
 	{service: "rds", parameter: "DBSnapshotIdentifier", before: "snapshot:"},
 	{service: "rds", parameter: "ResourceName"},
 
+	{service: "secretsmanager", parameter: "Name", before: "secret:", after: "-123456", operations: []string{"CreateSecret"}},
+	{service: "secretsmanager", parameter: "SecretId", before: "secret:"},
+
 	{service: "servicediscovery", parameter: "Id", before: "namespace/", operations: []string{"DeleteNamespace", "GetNamespace"}},
 	{service: "servicediscovery", parameter: "ResourceARN"},
 }

@@ -148,6 +148,7 @@ var deployUnused = []Exception{
 	{"rds:ModifyDBInstance", "", change},
 	{"rds:ModifyDBSubnetGroup", "", "networkZoneCount changes"},
 	{"rds:RemoveTagsFromResource", "", tagsGo},
+	{"rds:RestoreDBInstanceFromDBSnapshot", "", "databaseSnapshot is set"},
 	{"rds:ResetDBParameterGroup", "", "another release of this program sets fewer parameters"},
 }
 
@@ -164,8 +165,10 @@ var optionUnused = map[string][]Exception{
 	"Dns":                nil,
 	"DnsLook":            nil,
 
-	"DatabaseLogs":    {{"logs:UntagResource", "", tagsGo}},
-	"DatabaseRestore": nil,
+	"DatabaseUser": {
+		{"secretsmanager:UntagResource", "", tagsGo},
+		{"secretsmanager:UpdateSecret", "", change},
+	},
 
 	"HandRolesToSchedules": nil,
 	"Namespaces":           {{"servicediscovery:UntagResource", "", tagsGo}},
