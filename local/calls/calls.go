@@ -38,6 +38,9 @@ func Identify(r *http.Request, now time.Time) (Call, url.Values, error) {
 	if match := credential.FindStringSubmatch(r.Header.Get("Authorization")); match != nil {
 		c.Caller, c.Service = match[1], match[2]
 	}
+	if c.Service == "monitoring" { // as CloudWatch was once to be called; its permissions have its name
+		c.Service = "cloudwatch"
+	}
 	_, operation, isJSON := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
 	isForm := strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded")
 	if !isJSON && !isForm {

@@ -1,6 +1,7 @@
 package calls_test
 
 import (
+	"cmp"
 	"io"
 	"net/http"
 	"reflect"
@@ -89,11 +90,31 @@ func TestIdentify(t *testing.T) {
 			"words of a task", "logs", "Logs_20140328.GetLogEvents", `{"logGroupName": "/a/backend", "logStreamName": "backend/backend/1"}`,
 			calls.Call{Operation: "GetLogEvents", Resources: []string{"arn:aws:logs" + at + "log-group:/a/backend:log-stream:backend/backend/1"}},
 		},
+		{
+			"alarms", "monitoring", "GraniteServiceVersion20100801.DescribeAlarms", `{"AlarmNames": ["a-5xx", "a-cpu"]}`,
+			calls.Call{Operation: "DescribeAlarms", Service: "cloudwatch", Resources: []string{"arn:aws:cloudwatch" + at + "alarm:a-5xx", "arn:aws:cloudwatch" + at + "alarm:a-cpu"}},
+		},
+		{
+			"a dashboard, which is of no region", "monitoring", "GraniteServiceVersion20100801.PutDashboard", `{"DashboardName": "a", "DashboardBody": "{}"}`,
+			calls.Call{Operation: "PutDashboard", Service: "cloudwatch", Resources: []string{"arn:aws:cloudwatch::123456789012:dashboard/a"}},
+		},
+		{
+			"a topic with tags", "sns", "", "Action=CreateTopic&Name=a-alarms&Tags.member.1.Key=x&Tags.member.1.Value=y",
+			calls.Call{Operation: "CreateTopic", Tagged: true, Resources: []string{"arn:aws:sns" + at + "a-alarms"}},
+		},
+		{
+			"a subscription, which is held against its topic", "sns", "", "Action=Unsubscribe&SubscriptionArn=arn%3Aaws%3Asns%3Aus-east-1%3A123456789012%3Aa-alarms%3A1",
+			calls.Call{Operation: "Unsubscribe", Resources: []string{"arn:aws:sns" + at + "a-alarms"}},
+		},
+		{
+			"a rule's targets", "events", "AWSEvents.PutTargets", `{"Rule": "a-stopped-tasks", "Targets": [{"Id": "topic"}]}`,
+			calls.Call{Operation: "PutTargets", Resources: []string{"arn:aws:events" + at + "rule/a-stopped-tasks"}},
+		},
 		{"an image", "ecr", "AmazonEC2ContainerRegistry_V20150921.DescribeImages", `{"repositoryName": "a/b"}`, calls.Call{Operation: "DescribeImages", Resources: []string{"arn:aws:ecr" + at + "repository/a/b"}}},
 		{"what is no JSON", "ecr", "AmazonEC2ContainerRegistry_V20150921.DescribeImages", `{`, calls.Call{Operation: "DescribeImages"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			c.want.Service, c.want.Caller, c.want.Time = c.service, "somebody", now
+			c.want.Service, c.want.Caller, c.want.Time = cmp.Or(c.want.Service, c.service), "somebody", now
 			request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://localhost/", strings.NewReader(c.body))
 			if err != nil {
 				t.Fatal(err)

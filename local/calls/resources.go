@@ -87,6 +87,7 @@ func (c *Call) describe(get parameters) {
 type named struct {
 	service, parameter string
 	before, after      string   // what the ARN has around the name
+	global             bool     // whether the ARN has no region
 	operations         []string // that it is for; all if empty
 	not                []string
 }
@@ -105,6 +106,12 @@ var names = []named{
 
 	{service: "acm", parameter: "CertificateArn"},
 	{service: "acm", parameter: "DomainName", before: "certificate/"},
+
+	{service: "cloudwatch", parameter: "AlarmName", before: "alarm:"},
+	{service: "cloudwatch", parameter: "AlarmNames", before: "alarm:"},
+	{service: "cloudwatch", parameter: "DashboardName", before: "dashboard/", global: true},
+	{service: "cloudwatch", parameter: "DashboardNames", before: "dashboard/", global: true},
+	{service: "cloudwatch", parameter: "ResourceARN"},
 
 	{service: "ecr", parameter: "repositoryName", before: "repository/"},
 	{service: "ecr", parameter: "repositoryNames", before: "repository/"},
@@ -135,6 +142,10 @@ var names = []named{
 	{service: "elasticloadbalancing", parameter: "TargetGroupArn"},
 	{service: "elasticloadbalancing", parameter: "ResourceArns"},
 
+	{service: "events", parameter: "Name", before: "rule/"},
+	{service: "events", parameter: "Rule", before: "rule/"},
+	{service: "events", parameter: "ResourceARN"},
+
 	{service: "iam", parameter: "RoleName", before: "role/"},
 	{service: "iam", parameter: "PolicyName", before: "policy/", operations: []string{"CreatePolicy"}},
 	{service: "iam", parameter: "PolicyArn", not: []string{"AttachRolePolicy", "DetachRolePolicy"}}, // which are of the role
@@ -156,15 +167,23 @@ var names = []named{
 
 	{service: "servicediscovery", parameter: "Id", before: "namespace/", operations: []string{"DeleteNamespace", "GetNamespace"}},
 	{service: "servicediscovery", parameter: "ResourceARN"},
+
+	{service: "sns", parameter: "Name", operations: []string{"CreateTopic"}},
+	{service: "sns", parameter: "TopicArn"},
+	{service: "sns", parameter: "SubscriptionArn"},
+	{service: "sns", parameter: "ResourceArn"},
 }
 
 // arn is the ARN of what is named, which may be one already.
 func (n named) arn(name string, get parameters) string {
+	if at := strings.LastIndex(name, ":"); n.parameter == "SubscriptionArn" && at > 0 {
+		return name[:at] // SNS holds what is done with a subscription against its topic
+	}
 	if strings.HasPrefix(name, "arn:") {
 		return name
 	}
 	region := awsapi.Region
-	if n.service == "iam" {
+	if n.service == "iam" || n.global {
 		region = ""
 	}
 	cluster := strings.Join(get("cluster"), "")

@@ -20,6 +20,7 @@ import (
 
 	"slipway/local/awsapi"
 	"slipway/local/faults"
+	"slipway/local/rpcv2"
 )
 
 const (
@@ -100,7 +101,7 @@ func Run(ctx context.Context, opts Options) error {
 	}
 	failed := make(chan error, 2)
 	servers := []*http.Server{
-		serve(frontListener, front, failed),
+		serve(frontListener, rpcv2.Handler(front), failed),
 		serve(registryListener, newRegistry(ctx, images, password, client{endpoint: moto}, set), failed),
 	}
 	defer func() {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"path"
 	"slices"
@@ -47,9 +48,9 @@ const (
 	mostTasks      = 1000 // that are shown at all
 )
 
-func newContainers(api *ecs.Client, runner *tasks.Runner, targets services.Targets) *containers {
+func newContainers(api *ecs.Client, runner *tasks.Runner, targets services.Targets, alarms services.Alarms) *containers {
 	c := &containers{api: api, runner: runner, asked: map[string]map[string]any{}}
-	c.scheduler = services.New(c, targets)
+	c.scheduler = services.New(c, targets, alarms)
 	return c
 }
 
@@ -206,9 +207,17 @@ func (c *containers) note(ctx context.Context, operation string, body []byte) ([
 		c.asked[key] = map[string]any{}
 	}
 	for _, name := range forgotten {
-		if value, ok := input[name]; ok {
-			c.asked[key][name] = value
+		value, ok := input[name]
+		if !ok {
+			continue
 		}
+		if was, isObject := c.asked[key][name].(map[string]any); isObject { // of which a call may say a part
+			changed := maps.Clone(was)
+			part, _ := value.(map[string]any)
+			maps.Copy(changed, part)
+			value = changed
+		}
+		c.asked[key][name] = value
 	}
 	c.asked[key]["forceNewDeployment"] = input["forceNewDeployment"]
 	return body, nil
@@ -333,6 +342,9 @@ func (c *containers) configOf(ctx context.Context, service map[string]any) (serv
 	}
 	if breaker := read.DeploymentConfiguration.DeploymentCircuitBreaker; breaker != nil {
 		config.Breaker, config.Rollback = breaker.Enable, breaker.Rollback
+	}
+	if alarms := read.DeploymentConfiguration.Alarms; alarms != nil && alarms.Enable {
+		config.Alarms, config.AlarmRollback = alarms.AlarmNames, alarms.Rollback
 	}
 	return config, nil
 }

@@ -37,6 +37,10 @@ var xmlLists = []struct {
 	{"rds", "2014-10-31", "DescribeDBSubnetGroups", "DBSubnetGroupName", ""},
 	{"rds", "2014-10-31", "DescribeDBParameterGroups", "DBParameterGroupName", ""},
 	{"rds", "2014-10-31", "DescribeDBSnapshots", "DBSnapshotIdentifier", ""},
+	{cloudWatchService, cloudWatchVersion, "DescribeAlarms", "AlarmName", ""},
+	{cloudWatchService, cloudWatchVersion, "ListDashboards", "DashboardName", ""},
+	{"sns", "2010-03-31", "ListTopics", "TopicArn", ""},
+	{"sns", "2010-03-31", "ListSubscriptions", "SubscriptionArn", ""},
 }
 
 // jsonLists are those of services that answer in JSON: the list's key, and the key of an entry's name where entries are
@@ -48,6 +52,7 @@ var jsonLists = []struct {
 	{"ecs", ecsTarget + ".ListTaskDefinitions", "taskDefinitionArns", ""},
 	{"secretsmanager", "secretsmanager.ListSecrets", "SecretList", "Name"},
 	{"logs", "Logs_20140328.DescribeLogGroups", "logGroups", "logGroupName"},
+	{"events", "AWSEvents.ListRules", "Rules", "Name"},
 }
 
 // Inventory asks the API what exists and returns a sorted line for each thing: service, list and name.

@@ -81,7 +81,7 @@ func newPlane(ctx context.Context, opts planeOptions) (*plane, error) {
 	planeCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	p := &plane{
 		docker: docker, stop: stop,
-		containers: newContainers(ecs.NewFromConfig(config), runner, listening),
+		containers: newContainers(ecs.NewFromConfig(config), runner, listening, alarms{client{opts.moto}}),
 		balancing:  &balancing{api: elb.NewFromConfig(config), plane: listening},
 		databases: &databases{
 			api: rds.NewFromConfig(config), secrets: secretsmanager.NewFromConfig(config), servers: servers, faults: opts.faults, ctx: planeCtx,

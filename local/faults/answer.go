@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -13,9 +14,9 @@ import (
 func (f Fault) Serve(w http.ResponseWriter, r *http.Request, service string, next http.HandlerFunc) {
 	switch f.Kind {
 	case Throttle:
-		refuse(w, service, throttled)
+		refuse(w, r, service, throttled)
 	case Error:
-		refuse(w, service, internal)
+		refuse(w, r, service, internal)
 	case Slow:
 		if wait(r.Context(), f.Delay) {
 			next(w, r)
@@ -82,15 +83,16 @@ var (
 	}
 )
 
-// queryServices speak the query protocol, and answer in XML.
-var queryServices = []string{"iam", "elasticloadbalancing", "rds", "sts", "sns", "cloudwatch", "monitoring"}
+// queryServices speak the query protocol, and answer in XML, unless they are asked in JSON.
+var queryServices = []string{"iam", "elasticloadbalancing", "rds", "sts", "sns", "cloudwatch"}
 
-func refuse(w http.ResponseWriter, service string, p problem) {
+func refuse(w http.ResponseWriter, r *http.Request, service string, p problem) {
+	inJSON := strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-amz-json")
 	switch {
 	case service == "ec2":
 		write(w, p.ec2Status, "text/xml", fmt.Sprintf(
 			"<Response><Errors><Error><Code>%s</Code><Message>%s</Message></Error></Errors><RequestID>fault</RequestID></Response>", p.ec2, p.message))
-	case slices.Contains(queryServices, service):
+	case slices.Contains(queryServices, service) && !inJSON:
 		write(w, p.queryStatus, "text/xml", fmt.Sprintf(
 			"<ErrorResponse><Error><Type>Sender</Type><Code>%s</Code><Message>%s</Message></Error><RequestId>fault</RequestId></ErrorResponse>", p.query, p.message))
 	default:

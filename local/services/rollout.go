@@ -17,8 +17,10 @@ func threshold(desired int) int { return min(max((desired+1)/2, 3), 200) }
 
 // step looks at all tasks once and does what is due; it returns true when the service is over.
 func (s *service) step() bool {
+	heard := s.listen()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.hear(heard)
 	for _, d := range s.deployments {
 		s.observe(d)
 	}
@@ -61,7 +63,7 @@ func (s *service) observe(d *deployment) {
 
 // fail counts a task that ends before it was ever healthy against its deployment.
 func (s *service) fail(d *deployment, m *member) {
-	if m.everWell || d.state != ecstypes.DeploymentRolloutStateInProgress {
+	if m.everWell || !d.isInProgress() {
 		return
 	}
 	d.failed++
@@ -157,19 +159,42 @@ func (s *service) stopTask(m *member, reason string) {
 	m.task.Stop(ecstypes.TaskStopCodeServiceSchedulerInitiated, reason)
 }
 
-// judge lets the circuit breaker act.
-func (s *service) judge() {
-	primary := s.deployments[0]
-	if !primary.config.Breaker || primary.state != ecstypes.DeploymentRolloutStateInProgress || s.deleted ||
-		primary.failed < threshold(s.config.Desired) {
-		return
+// cause is why a deployment is given up, in ECS's words.
+type cause struct{ event, reason, back, record string }
+
+var (
+	byBreaker = cause{
+		event: "tasks failed to start.", reason: "ECS deployment circuit breaker: tasks failed to start.",
+		back:   "ECS deployment circuit breaker: rolling back to deploymentId ecs-svc/%s.",
+		record: "Service deployment rolled back because the circuit breaker threshold was exceeded.",
 	}
-	primary.state, primary.updated = ecstypes.DeploymentRolloutStateFailed, time.Now()
-	primary.reason = "ECS deployment circuit breaker: tasks failed to start."
-	s.tell("(deployment ecs-svc/%s) deployment failed: tasks failed to start.", primary.id)
-	last := s.records[len(s.records)-1]
-	last.triggered = true
-	if !primary.config.Rollback || s.completed == nil || primary.isRollback {
+	byAlarm = cause{
+		event: "alarm detected.", reason: "ECS deployment failed: alarm detected.",
+		back:   "ECS deployment alarm: rolling back to deploymentId ecs-svc/%s.",
+		record: "Service deployment rolled back because an alarm was detected.",
+	}
+)
+
+// judge lets the alarms and the circuit breaker act.
+func (s *service) judge() {
+	primary, last := s.deployments[0], s.records[len(s.records)-1]
+	switch {
+	case !primary.isInProgress() || s.deleted:
+	case len(primary.ringing) > 0:
+		last.ringing = primary.ringing
+		s.giveUp(byAlarm, primary.config.AlarmRollback)
+	case primary.config.Breaker && primary.failed >= threshold(s.config.Desired):
+		last.triggered = true
+		s.giveUp(byBreaker, primary.config.Rollback)
+	}
+}
+
+// giveUp fails the deployment in progress, and returns to the last one that completed, where it may and there is one.
+func (s *service) giveUp(why cause, rollback bool) {
+	primary, last := s.deployments[0], s.records[len(s.records)-1]
+	primary.state, primary.reason, primary.updated = ecstypes.DeploymentRolloutStateFailed, why.reason, time.Now()
+	s.tell("(deployment ecs-svc/%s) deployment failed: %s", primary.id, why.event)
+	if !rollback || s.completed == nil || primary.isRollback {
 		// Nothing to return to: no task is started any more, until somebody updates the service.
 		last.finish(ecstypes.ServiceDeploymentStatusStopped, primary.reason)
 		return
@@ -177,11 +202,11 @@ func (s *service) judge() {
 	back := s.completed
 	s.completed = nil // it is no place to return to until it has completed again
 	back.state, back.updated, back.isRollback, back.failed = ecstypes.DeploymentRolloutStateInProgress, time.Now(), true, 0
-	back.reason = fmt.Sprintf("ECS deployment circuit breaker: rolling back to deploymentId ecs-svc/%s.", back.id)
+	back.reason, back.settled = fmt.Sprintf(why.back, back.id), time.Time{}
 	back.config.Desired = s.config.Desired
 	s.tell("rolling back to deployment ecs-svc/%s.", back.id)
 	last.status, last.rollbackTo, last.rolledBack = ecstypes.ServiceDeploymentStatusRollbackInProgress, back.revision, time.Now()
-	last.reason = "Service deployment rolled back because the circuit breaker threshold was exceeded."
+	last.reason = why.record
 	s.deployments = append([]*deployment{back}, slices.DeleteFunc(s.deployments, func(d *deployment) bool { return d == back })...)
 	s.config.Definition, s.config.LoadBalancers, s.config.Network = back.config.Definition, back.config.LoadBalancers, back.config.Network
 }
@@ -299,9 +324,13 @@ func (s *service) conclude() {
 		primary.count(func(m *member) bool { return m.healthy }) == s.config.Desired
 	if !done || s.deleted {
 		s.steady = s.steady && len(s.deployments) == 1
+		primary.settled = time.Time{}
 		return
 	}
-	if primary.state == ecstypes.DeploymentRolloutStateInProgress {
+	if !s.isBaked(primary) {
+		return
+	}
+	if primary.isInProgress() {
 		primary.state, primary.updated = ecstypes.DeploymentRolloutStateCompleted, time.Now()
 		primary.reason = fmt.Sprintf("ECS deployment ecs-svc/%s completed.", primary.id)
 		primary.isRollback = false

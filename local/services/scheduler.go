@@ -1,9 +1,9 @@
 // Package services is ECS's service scheduler: it keeps the asked number of tasks running, replaces them by a rolling
 // update within the minimum and maximum healthy percent, and takes a failing release back by the deployment circuit
-// breaker. It runs nothing itself: a Platform runs tasks, and Targets are what a load balancer knows of them.
+// breaker or by alarms. It runs nothing itself: a Platform runs tasks, and Targets are what a load balancer knows of them.
 //
 // Sources: Amazon ECS Developer Guide, "Deploy Amazon ECS services by replacing tasks", "How the Amazon ECS deployment
-// circuit breaker detects failures", "Amazon ECS service event messages"; API Reference, Deployment, ServiceDeployment.
+// circuit breaker detects failures", "How CloudWatch alarms detect Amazon ECS deployment failures", "Amazon ECS service event messages"; API Reference, Deployment, ServiceDeployment.
 package services
 
 import (
@@ -60,7 +60,9 @@ type Config struct {
 	Desired            int
 	MinimumPercent     int // minimumHealthyPercent
 	MaximumPercent     int
-	Breaker, Rollback  bool // of the deployment circuit breaker
+	Breaker, Rollback  bool     // of the deployment circuit breaker
+	Alarms             []string // names of those that watch a deployment; none where that is off
+	AlarmRollback      bool
 	LoadBalancers      []ecstypes.LoadBalancer
 	Grace              time.Duration // healthCheckGracePeriodSeconds
 	Network            *ecstypes.NetworkConfiguration
@@ -80,6 +82,7 @@ func (c Config) launchType() ecstypes.LaunchType {
 type Scheduler struct {
 	platform Platform
 	targets  Targets
+	alarms   Alarms
 	mu       sync.Mutex
 	services map[string]*service // by ARN
 	running  sync.WaitGroup
@@ -91,9 +94,9 @@ type Scheduler struct {
 const tick = time.Second
 
 // New makes a Scheduler; Close ends it.
-func New(platform Platform, targets Targets) *Scheduler {
+func New(platform Platform, targets Targets, alarms Alarms) *Scheduler {
 	ctx, stop := context.WithCancel(context.Background())
-	return &Scheduler{platform: platform, targets: targets, services: map[string]*service{}, ctx: ctx, stop: stop}
+	return &Scheduler{platform: platform, targets: targets, alarms: alarms, services: map[string]*service{}, ctx: ctx, stop: stop}
 }
 
 // Close ends the scheduler. Tasks are the Platform's, and go on.

@@ -41,7 +41,14 @@ type deployment struct {
 	failed     int // consecutive failures of tasks
 	tasks      []*member
 	isRollback bool
+
+	heard     bool      // its alarms have been asked for
+	unwatched bool      // one rang when it began: none counts
+	ringing   []string  // names of alarms that ring, from when on a task of it runs
+	settled   time.Time // since when it has what it wants; zero while it has not
 }
+
+func (d *deployment) isInProgress() bool { return d.state == ecstypes.DeploymentRolloutStateInProgress }
 
 // member is a task of a deployment.
 type member struct {
@@ -64,7 +71,8 @@ type record struct {
 	finished   time.Time
 	failures   int
 	triggered  bool
-	rollbackTo string // ARN of a revision
+	ringing    []string // names of the alarms that took it back
+	rollbackTo string   // ARN of a revision
 	rolledBack time.Time
 }
 
@@ -246,18 +254,11 @@ func count(n int) int32 { return int32(n) } //nolint:gosec // numbers of tasks a
 
 func (s *service) describe(r *record) ecstypes.ServiceDeployment {
 	breaker := &ecstypes.ServiceDeploymentCircuitBreaker{
-		Status:       ecstypes.ServiceDeploymentRollbackMonitorsStatusDisabled,
+		Status:       r.monitor(r.target.config.Breaker, r.triggered),
 		FailureCount: count(r.failures), Threshold: count(threshold(r.target.config.Desired)),
 	}
-	switch {
-	case r.triggered:
-		breaker.Status = ecstypes.ServiceDeploymentRollbackMonitorsStatusTriggered
-	case r.target.config.Breaker && r.finished.IsZero():
-		breaker.Status = ecstypes.ServiceDeploymentRollbackMonitorsStatusMonitoring
-	case r.target.config.Breaker:
-		breaker.Status = ecstypes.ServiceDeploymentRollbackMonitorsStatusMonitoringComplete
-	}
 	described := ecstypes.ServiceDeployment{
+		Alarms:               r.alarms(),
 		ServiceDeploymentArn: aws.String(r.arn), ServiceArn: aws.String(s.config.ARN), ClusterArn: aws.String(s.config.Cluster),
 		CreatedAt: aws.Time(r.created), StartedAt: aws.Time(r.created), UpdatedAt: aws.Time(r.target.updated),
 		Status: r.status, StatusReason: aws.String(r.reason), SourceServiceRevisions: r.sources,
@@ -276,6 +277,29 @@ func (s *service) describe(r *record) ecstypes.ServiceDeployment {
 		}
 	}
 	return described
+}
+
+// monitor is the state of one of the two things that watch a deployment.
+func (r *record) monitor(enabled, triggered bool) ecstypes.ServiceDeploymentRollbackMonitorsStatus {
+	switch {
+	case triggered:
+		return ecstypes.ServiceDeploymentRollbackMonitorsStatusTriggered
+	case enabled && r.finished.IsZero():
+		return ecstypes.ServiceDeploymentRollbackMonitorsStatusMonitoring
+	case enabled:
+		return ecstypes.ServiceDeploymentRollbackMonitorsStatusMonitoringComplete
+	}
+	return ecstypes.ServiceDeploymentRollbackMonitorsStatusDisabled
+}
+
+func (r *record) alarms() *ecstypes.ServiceDeploymentAlarms {
+	names := r.target.config.Alarms
+	if len(names) == 0 {
+		return nil
+	}
+	return &ecstypes.ServiceDeploymentAlarms{
+		AlarmNames: names, TriggeredAlarmNames: r.ringing, Status: r.monitor(!r.target.unwatched, len(r.ringing) > 0),
+	}
 }
 
 func (r *record) finish(status ecstypes.ServiceDeploymentStatus, reason string) {

@@ -32,6 +32,7 @@ type world struct {
 	most   int                                                  // tasks at once
 	least  int                                                  // healthy targets, once there were any
 	sick   bool                                                 // every check fails
+	alarms map[string]bool                                      // those that ring
 }
 
 func newWorld() *world {
@@ -234,7 +235,7 @@ func inBubble(t *testing.T, test func(*testing.T, *world, *services.Scheduler)) 
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
-		s := services.New(w, w)
+		s := services.New(w, w, w)
 		test(t, w, s)
 		s.Delete(arn)
 		time.Sleep(5 * time.Minute)
@@ -290,6 +291,115 @@ func TestGoodRelease(t *testing.T) {
 			})
 		})
 	}
+}
+
+func (w *world) InAlarm(names []string) []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !w.alarms[name] })
+}
+
+func (w *world) ring(alarms ...string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.alarms = map[string]bool{}
+	for _, name := range alarms {
+		w.alarms[name] = true
+	}
+}
+
+// watched is a service whose releases are watched by two alarms.
+func watched(definition string) services.Config {
+	c := config(definition, 2)
+	c.Alarms, c.AlarmRollback = []string{"5xx", "unhealthy"}, true
+	return c
+}
+
+// TestAlarms holds that a release during which an alarm goes off is taken back though all its tasks are well, until some time after
+// the last old one has gone, and what is told of it.
+func TestAlarms(t *testing.T) {
+	for name, after := range map[string]time.Duration{"under way": startTime + 2*time.Second, "on its own": startTime + checkTime + drainTime + 2*time.Second} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, w *world, s *services.Scheduler) {
+				s.Put(watched("good:1"), false)
+				settle(t, s)
+				s.Put(watched("good:2"), false)
+				time.Sleep(after)
+				if view, _ := s.View(arn); aws.ToString(view.Deployments[0].TaskDefinition) != "good:2" || view.Deployments[0].RolloutState != ecstypes.DeploymentRolloutStateInProgress {
+					t.Fatalf("after %s: %+v", after, view.Deployments)
+				}
+				w.ring("unhealthy", "another's")
+				settle(t, s)
+				view, _ := s.View(arn)
+				if view.Definition != "good:1" || len(view.Deployments) != 1 || view.Running != 2 {
+					t.Errorf("after the rollback: %+v", view)
+				}
+				if _, least := w.bounds(); least < 2 {
+					t.Errorf("at one time %d targets were healthy, want 2 throughout", least)
+				}
+				record := s.Deployments(arn)[0]
+				if record.Status != ecstypes.ServiceDeploymentStatusRollbackSuccessful || !slices.Equal(record.Alarms.TriggeredAlarmNames, []string{"unhealthy"}) ||
+					record.Alarms.Status != ecstypes.ServiceDeploymentRollbackMonitorsStatusTriggered ||
+					record.DeploymentCircuitBreaker.Status != ecstypes.ServiceDeploymentRollbackMonitorsStatusMonitoringComplete {
+					t.Errorf("service deployment: %+v, alarms %+v, breaker %+v", record, record.Alarms, record.DeploymentCircuitBreaker)
+				}
+				if !said(view, "deployment failed: alarm detected.") || !said(view, "rolling back to deployment ecs-svc/") {
+					t.Errorf("events: %v", view.Events)
+				}
+			})
+		})
+	}
+}
+
+// TestUnheardAlarms holds which alarms take nothing back: one that rang before the release, which may be what mends it, one that is not
+// the service's, any that is switched off, and all of them once the release is over.
+func TestUnheardAlarms(t *testing.T) {
+	for name, c := range map[string]struct {
+		config        services.Config
+		before, after []string
+	}{
+		"rang before": {watched("good:2"), []string{"5xx"}, []string{"5xx", "unhealthy"}},
+		"another's":   {watched("good:2"), nil, []string{"other"}},
+		"off":         {config("good:2", 2), nil, []string{"5xx"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, w *world, s *services.Scheduler) {
+				s.Put(watched("good:1"), false)
+				settle(t, s)
+				w.ring(c.before...)
+				s.Put(c.config, false)
+				time.Sleep(startTime + time.Second)
+				w.ring(c.after...)
+				settle(t, s)
+				if view, _ := s.View(arn); view.Definition != "good:2" {
+					t.Errorf("it was taken back: %v", view.Events)
+				}
+				w.ring("5xx")
+				time.Sleep(time.Minute)
+				if view, _ := s.View(arn); view.Definition != "good:2" || view.Running != 2 {
+					t.Errorf("an alarm after the release took it back: %v", view.Events)
+				}
+			})
+		})
+	}
+}
+
+// TestAlarmWithoutRollback holds that a release is given up by an alarm and left as it is, where that is asked for.
+func TestAlarmWithoutRollback(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world, s *services.Scheduler) {
+		s.Put(watched("good:1"), false)
+		settle(t, s)
+		asked := watched("good:2")
+		asked.AlarmRollback = false
+		s.Put(asked, false)
+		time.Sleep(startTime + time.Second)
+		w.ring("5xx")
+		settle(t, s)
+		view, _ := s.View(arn)
+		if view.Definition != "good:2" || view.Deployments[0].RolloutState != ecstypes.DeploymentRolloutStateFailed {
+			t.Errorf("%+v", view)
+		}
+	})
 }
 
 // TestBreaker holds that the third failure takes a release back, whatever fails, with no healthy target less at any time,
