@@ -132,7 +132,7 @@ fmt: ## format the Go code
 	gofmt -w main.go infra ops local
 
 golden: ## draw the golden graphs of staging and production again, to be read before they are committed
-	go test ./infra -run TestGolden -update
+	go test ./infra -run 'TestGolden|TestWatched' -update
 
 clean: ## stop the embedded cloud and delete everything that was cached
 	-@[ ! -x $(LOCAL) ] || $(LOCAL) stop

@@ -39,6 +39,11 @@ func domain(key, value string) map[string]string {
 	return settings
 }
 
+// watching is alarms with one of their settings.
+func watching(key, value string) map[string]string {
+	return map[string]string{"alarms": "true", key: value}
+}
+
 // services is a services value: two valid rows, changed by text replacements given as pairs.
 func services(pairs ...string) map[string]string {
 	rows := `{
@@ -230,6 +235,21 @@ var badInputs = []struct {
 	{"insights of nobody's", set("clusterContainerInsights", "on"), "clusterContainerInsights", "disabled, enabled, enhanced"},
 	{"a deployment of no time", set("clusterDeployMinutes", "1"), "clusterDeployMinutes", "from 5 to 120"},
 	{"a period that logs have not", set("logRetentionDays", "31"), "logRetentionDays", "CloudWatch Logs offers"},
+
+	// Alarms.
+	{"an address with a name", watching("alarmsEmail", `["Ops <ops@example.com>"]`), "alarmsEmail[0]", "not an e-mail address"},
+	{"no address", watching("alarmsEmail", `["ops"]`), "alarmsEmail[0]", "not an e-mail address"},
+	{"an address twice", watching("alarmsEmail", `["a@example.com", "a@example.com"]`), "alarmsEmail[1]", "stands there twice"},
+	{"addresses with no alarms", set("alarmsEmail", `["a@example.com"]`), "alarmsEmail", "goes with alarms, which is false"},
+	{"a key with no alarms", set("alarmsKmsKeyArn", "arn:aws:kms:us-east-1:123456789012:key/1"), "alarmsKmsKeyArn", "goes with alarms"},
+	{"a key by its alias", watching("alarmsKmsKeyArn", "alias/aws/sns"), "alarmsKmsKeyArn", "the ARN of a KMS key"},
+	{"a workspace by its name", watching("alarmsSlackWorkspace", "acme"), "alarmsSlackWorkspace", "the id of a Slack workspace"},
+	{"a channel by its name", watching("alarmsSlackChannel", "#alarms"), "alarmsSlackChannel", "its name would not do"},
+	{"a channel of no workspace", watching("alarmsSlackChannel", "C07EZ1ABC23"), "alarmsSlackChannel", "set both"},
+	{"a share of more than all", watching("alarms5xxPercent", "101"), "alarms5xxPercent", "from 1 to 100"},
+	{"an answer before the request", watching("alarmsLatencyMs", "0"), "alarmsLatencyMs", "from 10 to 60000"},
+	{"a release over before alarms have looked", watching("clusterDeployMinutes", "5"), "clusterDeployMinutes", "too short where alarms take releases back"},
+	{"a class whose connections nobody knows", watching("databaseInstanceClass", "db.x2g.large"), "alarmsConnections", "must be set"},
 
 	// Services.
 	{"a CPU size that Fargate has not", override("cpu", "300"), "services.backend.cpu", "not a Fargate size: [256 512 1024"},

@@ -149,10 +149,17 @@ func deploy(ctx *pulumi.Context, court openCourt) error {
 	cluster, err := workload.NewCluster(ctx, "cluster", workload.ClusterArgs{
 		Name:              prefix,
 		ContainerInsights: cfg.Cluster.ContainerInsights,
+		ExecLog:           execLog(cfg.Services, prefix),
+		LogDays:           cfg.LogRetentionDays,
 	})
 	if err != nil {
 		return err
 	}
+	observer, err := watch(ctx, cfg, where, prefix, front, cluster, access)
+	if err != nil {
+		return err
+	}
+	before := watchedBefore(ctx, cfg.Alarms)
 	release, err := newRelease(ctx, court, cfg, where, rev)
 	if err != nil {
 		return err
@@ -199,6 +206,8 @@ func deploy(ctx *pulumi.Context, court openCourt) error {
 			BoundaryARN:   access.BoundaryARN,
 			After:         net.Ready,
 			Released:      release.of(row.Before()),
+			Watch:         observer.Watch(watched(row, prefix)),
+			Watched:       before[row.Name],
 		}
 		if row.Kind() == config.Scheduled {
 			task, err := workload.NewScheduledTask(ctx, row.Name, args)
@@ -215,6 +224,9 @@ func deploy(ctx *pulumi.Context, court openCourt) error {
 		}
 		release.await(row, cluster, service)
 		services[row.Name] = service
+	}
+	if err := observer.Done(); err != nil {
+		return err
 	}
 	export(ctx, outputs{
 		edge: front, database: db, cluster: cluster, services: services, scheduled: scheduled, config: cfg, images: images,
@@ -297,6 +309,14 @@ func anyExec(rows []config.Service) bool {
 		}
 	}
 	return false
+}
+
+// execLog is the name of the log group of what is typed in tasks; empty where nobody may open a shell in one.
+func execLog(rows []config.Service, prefix string) string {
+	if !anyExec(rows) {
+		return ""
+	}
+	return logRoot(prefix) + "/exec"
 }
 
 // logRoot is the first part of the stack's log group names.

@@ -17,6 +17,8 @@ type Config struct {
 	Database         Database
 	Edge             Edge
 	Cluster          Cluster
+	Alarms           Alarms
+	Dashboard        bool      `key:"dashboard" default:"false" cost:"3 USD a month, from an account's fourth on; its table of errors by the GB that is searched" doc:"Whether the stack has a dashboard in CloudWatch: what its alarms watch, and the last errors of its logs."`
 	LogRetentionDays int       `key:"logRetentionDays" unit:"days" default:"30" cost:"by the GB" doc:"Days that logs are kept; one of the periods that CloudWatch Logs offers."`
 	Services         []Service // sorted by name
 }
@@ -128,6 +130,22 @@ type Cluster struct {
 	ContainerInsights     string `key:"clusterContainerInsights" default:"disabled" oneof:"disabled,enabled,enhanced" cost:"by the metric" doc:"CloudWatch Container Insights; the latter two are charged for by metric."`
 	RetainTaskDefinitions bool   `key:"clusterRetainTaskDefinitions" default:"true" doc:"Whether replaced task definitions stay registered, which a service needs to return to one."`
 	DeployMinutes         int    `key:"clusterDeployMinutes" unit:"min" default:"15" min:"5" max:"120" doc:"Minutes after which a release that is not steady has failed; ECS's circuit breaker mostly gives up before."`
+}
+
+// Alarms is about what is wrong with a stack, and who is told. All but On go with it.
+type Alarms struct {
+	On             bool     `key:"alarms" default:"false" cost:"by the metric: with two services and a small database some 2 USD a month" doc:"Whether CloudWatch watches the stack, and says on a topic of SNS what is wrong."`
+	Rollback       bool     `key:"alarmsRollback" default:"true" doc:"Whether a service's alarms on errors and unhealthy targets take a release back while it goes out; it then takes some minutes longer, in which ECS looks on."`
+	Email          []string `key:"alarmsEmail" default:"[]" doc:"E-mail addresses to tell; each must confirm by the link that AWS sends it."`
+	SlackWorkspace string   `key:"alarmsSlackWorkspace" default:"" doc:"Id of the Slack workspace to tell, which was authorized in the console of AWS Chatbot before; empty for none."`
+	SlackChannel   string   `key:"alarmsSlackChannel" default:"" doc:"Id of the channel in it; goes with alarmsSlackWorkspace."`
+	KmsKeyArn      string   `key:"alarmsKmsKeyArn" default:"" cost:"requests to KMS" doc:"ARN of the KMS key that encrypts the topics, whose policy lets cloudwatch.amazonaws.com and events.amazonaws.com use it; empty for no encryption at rest: AWS's own key for SNS would keep both out."`
+	ErrorPercent   int      `key:"alarms5xxPercent" unit:"%" default:"5" min:"1" max:"100" doc:"Share of a minute's requests with a 5xx answer above which something is wrong."`
+	LeastRequests  int      `key:"alarmsLeastRequests" unit:"requests" default:"20" min:"1" max:"1000000" doc:"Requests in a minute below which errors have no share: one at night wakes nobody."`
+	LatencyMs      int      `key:"alarmsLatencyMs" unit:"ms" default:"1000" min:"10" max:"60000" doc:"Milliseconds that the slowest twentieth of a minute's requests may take."`
+	CPUPercent     int      `key:"alarmsCpuPercent" unit:"%" default:"90" min:"10" max:"100" doc:"Share of the CPU of a service's tasks, and of the database, above which something is wrong."`
+	MemoryPercent  int      `key:"alarmsMemoryPercent" unit:"%" default:"90" min:"10" max:"100" doc:"Share of a task's memory above which something is wrong."`
+	Connections    int      `key:"alarmsConnections" unit:"connections" default:"0" min:"0" max:"100000" doc:"Connections to the database above which something is wrong; 0 for three fifths of those that PostgreSQL allows for the class's memory."`
 }
 
 // Service is one row of services: a container, and what starts it (see Kind). Its keys stand below services.NAME.

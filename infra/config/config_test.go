@@ -199,3 +199,20 @@ func FuzzLoad(f *testing.F) {
 		}
 	})
 }
+
+// TestConnections holds how many connections are too many for a class: fewer than it allows, by far or by the configuration.
+func TestConnections(t *testing.T) {
+	for class, want := range map[string]int{
+		"db.t4g.micro": 67, "db.t4g.small": 135, "db.m7g.large": 540, "db.r7g.large": 1081, "db.r7g.12xlarge": 3000, "db.x2g.large": 0, "db.t4g.huge": 0,
+	} {
+		src := settings(t, "staging")
+		src["databaseInstanceClass"] = class
+		if got := load(t, src, "staging").MostConnections(); got != want {
+			t.Errorf("%s: %d, want %d", class, got, want)
+		}
+		src["alarms"], src["alarmsConnections"] = "true", "42"
+		if got := load(t, src, "staging").MostConnections(); got != 42 {
+			t.Errorf("%s, configured: %d", class, got)
+		}
+	}
+}

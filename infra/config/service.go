@@ -24,8 +24,9 @@ var (
 
 	// The program sets these itself.
 	reservedVariables = regexp.MustCompile(`^(REVISION|PORT|HOSTNAME|KEEP_ALIVE_SECONDS|DATABASE_.*)$`)
-	// Names that are taken: of the container that migrates, of the security groups beside those of services, and of every task itself.
-	reservedNames = []string{"migrate", "edge", "database", "endpoints", "localhost"}
+	// Names that are taken: of the container that migrates, of the security groups and of the log group beside those of services, and
+	// of every task itself.
+	reservedNames = []string{"migrate", "edge", "database", "endpoints", "exec", "localhost"}
 )
 
 // fargateMemory lists, by CPU units, the sizes of memory in MiB that Fargate offers: from, to and in what steps.

@@ -24,8 +24,12 @@ func BoundaryPolicy(args Args) (string, error) {
 		},
 		policy.Statement{
 			Sid: "Logs", Effect: policy.Allow,
-			Action:   []string{"logs:CreateLogStream", "logs:PutLogEvents"},
+			Action:   []string{"logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"},
 			Resource: []string{args.arn("logs", "log-group:"+args.Roots.Logs+"/*")},
+		},
+		policy.Statement{
+			Sid: "LogOfExec", Effect: policy.Allow, Action: []string{"logs:DescribeLogGroups"},
+			Resource: []string{"*"}, Condition: args.inRegion(), // AWS accepts no resource here
 		},
 		policy.Statement{
 			Sid: "DatabasePassword", Effect: policy.Allow,

@@ -2,6 +2,7 @@ package identity
 
 import (
 	"fmt"
+	"slices"
 
 	"slipway/infra/naming"
 	"slipway/infra/policy"
@@ -23,10 +24,10 @@ func (r Roots) targetGroups() string {
 	return begin[:min(len(begin), naming.Uncut(naming.LoadBalancerLimit))]
 }
 
-// DeployPolicy is what `pulumi up` and `pulumi refresh` of one stack do in its account: both parts of the deploy role's
+// DeployPolicy is what `pulumi up` and `pulumi refresh` of one stack do in its account: all parts of the deploy role's
 // permissions in one document, for whoever asks what the role may do.
 func DeployPolicy(args Args) (string, error) {
-	return policy.JSON(append(essentials(args), options(args)...)...)
+	return policy.JSON(slices.Concat(essentials(args), options(args), watching(args))...)
 }
 
 // InlinePolicy is the part of DeployPolicy that every stack needs, and what is never allowed. It stands in the role itself, where

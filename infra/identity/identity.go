@@ -130,23 +130,25 @@ func (i *Identity) role(ctx *pulumi.Context, name string, args Args, k kind, opt
 }
 
 func (i *Identity) attachOptions(ctx *pulumi.Context, name string, args Args, deploy *iam.Role) error {
-	document, err := OptionsPolicy(args)
+	documents, err := OptionPolicies(args)
 	if err != nil {
 		return err
 	}
-	options, err := iam.NewPolicy(ctx, name+"-deploy-options", &iam.PolicyArgs{
-		Name:        pulumi.String(args.optionsName()),
-		Description: pulumi.String("What the deploy role may do for what a stack can switch on"),
-		Policy:      pulumi.String(document),
-	}, pulumi.Parent(i))
-	if err != nil {
-		return fmt.Errorf("declare the deploy role's policy for options: %w", err)
-	}
-	_, err = iam.NewRolePolicyAttachment(ctx, name+"-deploy-options", &iam.RolePolicyAttachmentArgs{
-		Role: deploy.Name, PolicyArn: options.Arn,
-	}, pulumi.Parent(i))
-	if err != nil {
-		return fmt.Errorf("give the deploy role its policy for options: %w", err)
+	for _, p := range optionPolicies {
+		options, err := iam.NewPolicy(ctx, name+"-"+p.name, &iam.PolicyArgs{
+			Name:        pulumi.String(args.Prefix + "-" + p.name),
+			Description: pulumi.String("What the deploy role may do " + p.what),
+			Policy:      pulumi.String(documents[p.name]),
+		}, pulumi.Parent(i))
+		if err != nil {
+			return fmt.Errorf("declare the deploy role's policy %s: %w", p.what, err)
+		}
+		_, err = iam.NewRolePolicyAttachment(ctx, name+"-"+p.name, &iam.RolePolicyAttachmentArgs{
+			Role: deploy.Name, PolicyArn: options.Arn,
+		}, pulumi.Parent(i))
+		if err != nil {
+			return fmt.Errorf("give the deploy role its policy %s: %w", p.what, err)
+		}
 	}
 	return nil
 }

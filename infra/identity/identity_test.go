@@ -116,6 +116,9 @@ func TestNoWayUp(t *testing.T) {
 		{"iam:PassRole", task, passed("ec2.amazonaws.com"), refused},
 		{"iam:PassRole", task, nil, refused},
 		{"iam:PassRole", account + "role/admin", passed("ecs-tasks.amazonaws.com"), refused},
+		{"iam:PassRole", account + "role/myapp-staging-slack", passed("chatbot.amazonaws.com"), allowed},
+		{"iam:PassRole", task, passed("chatbot.amazonaws.com"), refused},
+		{"iam:PassRole", deploy, passed("chatbot.amazonaws.com"), denied},
 
 		// The boundary and the provider it may read.
 		{"iam:GetPolicyVersion", boundary, nil, allowed},
@@ -338,21 +341,28 @@ func TestPolicySizes(t *testing.T) {
 	for range 5 {
 		longest.ImageARNs = append(longest.ImageARNs, "arn:aws:ecr:ap-southeast-1:123456789012:repository/"+strings.Repeat("r", 41))
 	}
-	for name, c := range map[string]struct {
-		document func(identity.Args) (string, error)
-		limit    int
-	}{
-		"deploy": {identity.InlinePolicy, 10240}, "options": {identity.OptionsPolicy, 6144},
-		"preview": {identity.PreviewPolicy, 10240}, "boundary": {identity.BoundaryPolicy, 6144},
-	} {
-		document, err := c.document(longest)
+	fits := func(name, document string, err error, limit int) {
+		t.Helper()
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Logf("%s: %d characters", name, len(document))
-		if len(document) > c.limit {
-			t.Errorf("the %s policy has %d characters of %d", name, len(document), c.limit)
+		if len(document) > limit {
+			t.Errorf("the %s policy has %d characters of %d", name, len(document), limit)
 		}
+	}
+	for name, document := range map[string]func(identity.Args) (string, error){"deploy": identity.InlinePolicy, "preview": identity.PreviewPolicy} {
+		text, err := document(longest)
+		fits(name, text, err, 10240)
+	}
+	boundary, err := identity.BoundaryPolicy(longest)
+	fits("boundary", boundary, err, 6144)
+	options, err := identity.OptionPolicies(longest)
+	for name, document := range options {
+		fits(name, document, err, 6144)
+	}
+	if len(options) < 2 {
+		t.Errorf("the policies for options are %v, %v", options, err)
 	}
 }
 
@@ -375,6 +385,11 @@ func TestOtherStackOutOfReach(t *testing.T) {
 		{"logs:DeleteLogGroup", "arn:aws:logs:" + at + "log-group:/slipway/myapp-staging/backend"},
 		{"scheduler:UpdateSchedule", "arn:aws:scheduler:" + at + "schedule/myapp-staging/report"},
 		{"scheduler:DeleteScheduleGroup", "arn:aws:scheduler:" + at + "schedule-group/myapp-staging"},
+		{"cloudwatch:PutMetricAlarm", "arn:aws:cloudwatch:" + at + "alarm:myapp-staging-backend-cpu"},
+		{"cloudwatch:PutDashboard", "arn:aws:cloudwatch::123456789012:dashboard/myapp-staging"},
+		{"sns:Subscribe", "arn:aws:sns:" + at + "myapp-staging-alarms"},
+		{"events:PutTargets", "arn:aws:events:" + at + "rule/myapp-staging-stopped-tasks"},
+		{"chatbot:UpdateSlackChannelConfiguration", "arn:aws:chatbot::123456789012:chat-configuration/slack-channel/myapp-staging"},
 		{"logs:GetLogEvents", "arn:aws:logs:" + at + "log-group:/slipway/myapp-staging/backend:log-stream:backend/backend/1"},
 	} {
 		calls = append(calls, call{c.action, c.resource, nil, allowed})
@@ -385,8 +400,8 @@ func TestOtherStackOutOfReach(t *testing.T) {
 	document, err := identity.DeployPolicy(args)
 	hold(t, document, err, calls)
 
-	// What has no names beforehand is limited by its kind: networks, namespaces, certificates, task definitions that go, and looking.
-	harmless := regexp.MustCompile(`^(ec2:.*|acm:RequestCertificate|servicediscovery:(Create|Get|Tag|Untag).*|ecs:DeregisterTaskDefinition|ecr:GetAuthorizationToken|[a-z-]+:(Describe|List)\w*\*?)$`)
+	// What has no names beforehand is limited by its kind: networks, namespaces, certificates, a Slack channel to come, task definitions that go, and looking.
+	harmless := regexp.MustCompile(`^(ec2:.*|acm:RequestCertificate|chatbot:CreateSlackChannelConfiguration|servicediscovery:(Create|Get|Tag|Untag).*|ecs:DeregisterTaskDefinition|ecr:GetAuthorizationToken|[a-z-]+:(Describe|List)\w*\*?)$`)
 	for _, s := range parse(t, identity.DeployPolicy, args) {
 		for _, action := range s.Action {
 			if s.Effect == policy.Allow && slices.Contains(s.Resource, "*") && !harmless.MatchString(action) {
@@ -414,6 +429,9 @@ func TestBoundary(t *testing.T) {
 		{"ecr:PutImage", args.ImageARNs[0], nil, refused},
 		{"logs:PutLogEvents", "arn:aws:logs:eu-west-1:123456789012:log-group:/slipway/myapp-staging/backend:log-stream:1", nil, allowed},
 		{"logs:PutLogEvents", "arn:aws:logs:eu-west-1:123456789012:log-group:/slipway/myapp-production/backend:log-stream:1", nil, refused},
+		{"logs:PutLogEvents", "arn:aws:logs:eu-west-1:123456789012:log-group:/slipway/myapp-staging/exec:log-stream:1", nil, allowed},
+		{"logs:DescribeLogGroups", "*", nil, allowed},
+		{"logs:GetLogEvents", "arn:aws:logs:eu-west-1:123456789012:log-group:/slipway/myapp-staging/exec:log-stream:1", nil, refused},
 		{"iam:PassRole", account + "role/myapp-staging-backend-task", nil, refused},
 		{"iam:PassRole", account + "role/myapp-staging-report-task", toTasks, allowed},
 		{"iam:PassRole", account + "role/myapp-staging-deploy", toTasks, refused},

@@ -7,11 +7,30 @@ import (
 	"slipway/infra/policy"
 )
 
-// OptionsPolicy is the part of DeployPolicy for what a stack can switch on. It is there whether it is on or not: the deploy
-// role cannot change itself, so a commit that switches something on would else need a person first. A domain does, since its zone
-// and its names are not known before. It is a policy of its own,
-// of which IAM takes 6,144 characters, since the role has no room for both.
-func OptionsPolicy(args Args) (string, error) { return policy.JSON(options(args)...) }
+// optionPolicies are the deploy role's policies for what a stack can switch on, by the last part of their names. They are there
+// whether it is on or not: the deploy role cannot change itself, so a commit that switches something on would else need a person
+// first. A domain does, since its zone and its names are not known before. They are policies of their own, since the role has no room
+// for them, and two, since IAM takes 6,144 characters of each.
+var optionPolicies = []struct {
+	name, what string
+	statements func(Args) []policy.Statement
+}{
+	{"deploy-options", "for what a stack can switch on", options},
+	{"deploy-watching", "for what watches a stack", watching},
+}
+
+// OptionPolicies are the documents of the parts of DeployPolicy for what a stack can switch on, by the last part of their names.
+func OptionPolicies(args Args) (map[string]string, error) {
+	documents := map[string]string{}
+	for _, p := range optionPolicies {
+		document, err := policy.JSON(p.statements(args)...)
+		if err != nil {
+			return nil, err
+		}
+		documents[p.name] = document
+	}
+	return documents, nil
+}
 
 // options lists the statements, a function for each option, which limit themselves as those of every stack do.
 func options(args Args) []policy.Statement {
@@ -61,9 +80,13 @@ func schedules(args Args) []policy.Statement {
 	}
 }
 
-func (a Args) optionsName() string { return a.Prefix + "-deploy-options" }
+// watching lists likewise those for what watches a stack.
+func watching(args Args) []policy.Statement {
+	return slices.Concat(alarms(args), dashboard(args), slack(args))
+}
 
-func (a Args) optionsARN() string { return a.policyARN(a.optionsName()) }
+// optionsARN matches all of these policies.
+func (a Args) optionsARN() string { return a.policyARN(a.Prefix + "-deploy-*") }
 
 func (a Args) policyARN(name string) string {
 	return fmt.Sprintf("arn:%s:iam::%s:policy/%s", a.Partition, a.Account, name)

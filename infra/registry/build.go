@@ -12,6 +12,8 @@ import (
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ecr"
 	"github.com/pulumi/pulumi-docker/sdk/v4/go/docker"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"slipway/infra/held"
 )
 
 // build finds the image of a service's source, or declares that it is built. Its name holds the tag: an image never changes, a
@@ -143,26 +145,9 @@ func (b *imageBuilder) logIn() error {
 func (b *imageBuilder) holds(name string) bool {
 	if b.held == nil {
 		b.held = map[string]bool{}
-		stack := strings.Join([]string{b.ctx.Organization(), b.ctx.Project(), b.ctx.Stack()}, "/")
-		var state struct {
-			Outputs map[string]any `pulumi:"outputs"`
-		}
-		// The engine's own function, which StackReference uses for a stack's outputs, in its form for resources.
-		if err := b.ctx.Invoke("pulumi:pulumi:readStackResourceOutputs", &stateArgs{StackName: stack}, &state); err != nil {
-			_ = b.ctx.Log.Debug(fmt.Sprintf("the state of %s cannot be read: %v", stack, err), nil)
-		}
-		for urn := range state.Outputs {
-			if _, image, ok := strings.Cut(urn, imageType+"::"); ok {
-				b.held[image] = true
-			}
+		for image := range held.Read(b.ctx).Of("docker:index/image:Image") {
+			b.held[image] = true
 		}
 	}
 	return b.held[name]
 }
-
-type stateArgs struct {
-	StackName string `pulumi:"stackName"`
-}
-
-// imageType is the engine's name of what docker.NewImage declares.
-const imageType = "docker:index/image:Image"

@@ -63,12 +63,17 @@ func (c *hearing) deployment(ctx context.Context) ([]string, error) {
 			line += fmt.Sprintf(" (%d tasks failed, the threshold is %d)", breaker.FailureCount, breaker.Threshold)
 		}
 		lines = append(lines, line)
+		if alarms := deployment.Alarms; alarms != nil {
+			for _, name := range alarms.TriggeredAlarmNames {
+				lines = append(lines, fmt.Sprintf("alarm %s went off while it went out; what it says stands in docs/runbook.md and in its description", name))
+			}
+		}
 	}
 	return lines, nil
 }
 
 // complaining are parts of the events in which ECS says what it cannot do, or which target is unhealthy and how.
-var complaining = []string{"is unhealthy in", "unable to", "was unable"}
+var complaining = []string{"is unhealthy in", "unable to", "was unable", "alarm detected"}
 
 // complaints are the events of that kind since the hearing began, each once, the newest first.
 func (c *hearing) complaints(events []ecstypes.ServiceEvent) []string {

@@ -151,6 +151,14 @@ func TestFailed(t *testing.T) {
 			&cloud{service: always(running(before, "IN_PROGRESS", 2, asked)), targets: two()},
 			[]string{"services.app: app:8 was asked for, and ECS went back to app:7", "deployment ecs-svc/0: tasks failed to start.", "is unhealthy in (target-group tg) due to (reason 503)", "no task of it has stopped"},
 		},
+		"taken back by an alarm": {
+			&cloud{service: always(running(before, "IN_PROGRESS", 2, asked)), targets: two(), answers: map[string]string{
+				"ListServiceDeployments": `{"serviceDeployments": [{"serviceDeploymentArn": "arn:x/1", "createdAt": 1}]}`,
+				"DescribeServiceDeployments": `{"serviceDeployments": [{"serviceDeploymentArn": "arn:x/1", "status": "ROLLBACK_IN_PROGRESS",
+					"alarms": {"status": "TRIGGERED", "alarmNames": ["app-5xx", "app-unhealthy"], "triggeredAlarmNames": ["app-5xx"]}}]}`,
+			}},
+			[]string{"app:8 was asked for, and ECS went back to app:7", "service deployment 1: ROLLBACK_IN_PROGRESS", "alarm app-5xx went off while it went out"},
+		},
 		"taken back long ago": {
 			&cloud{service: always(running(before, "COMPLETED", 2)), targets: two()},
 			[]string{"app:8 was asked for, and ECS went back to app:7"},

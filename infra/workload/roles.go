@@ -102,6 +102,15 @@ func (b *serviceBuilder) taskStatements(secretARN string) []policy.Statement {
 				"ssmmessages:OpenControlChannel", "ssmmessages:OpenDataChannel",
 			},
 			Resource: []string{"*"}, // these actions know no resource
+		}, policy.Statement{
+			// The agent writes the record, in the task's own name.
+			Sid: "ExecRecord", Effect: policy.Allow,
+			Action:   []string{"logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"},
+			Resource: []string{fmt.Sprintf("arn:%s:logs:%s:%s:log-group:%s/exec:*", b.args.Stack.Partition, b.args.Stack.Region, b.args.Stack.Account, b.args.Stack.LogRoot)},
+		}, policy.Statement{
+			Sid: "ExecFindRecord", Effect: policy.Allow, Action: []string{"logs:DescribeLogGroups"},
+			Resource:  []string{"*"}, // AWS accepts no resource here
+			Condition: policy.Condition{"StringEquals": {"aws:RequestedRegion": {b.args.Stack.Region}}},
 		})
 	}
 	return statements

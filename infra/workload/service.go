@@ -38,6 +38,11 @@ type ServiceArgs struct {
 	// Released resolves when the services before this one run their release well, and fails where they do not: then the
 	// service's task definition, and so the service, is not touched. Nil to wait for none.
 	Released pulumi.ResourceArrayInput
+	// Watch declares what watches the service, given how CloudWatch names its target group (targetgroup/NAME/ID; nil for none), and returns the
+	// names of the alarms that take its releases back. Nil where nothing watches it.
+	Watch func(targetGroup pulumi.StringInput) (pulumi.StringArray, error)
+	// Watched are the names of alarms that took its releases back in the last run, and do no more where Watch has none.
+	Watched []string
 }
 
 // Surroundings is what all services of one stack share.
@@ -98,7 +103,11 @@ func NewService(ctx *pulumi.Context, name string, args ServiceArgs, opts ...pulu
 		}
 		s.TargetGroupARN = target.Arn
 	}
-	service, err := b.service(parts, target, slices.Concat(routes, parts.ready))
+	alarms, err := b.deploymentAlarms(target)
+	if err != nil {
+		return nil, err
+	}
+	service, err := b.service(parts, target, alarms, slices.Concat(routes, parts.ready))
 	if err != nil {
 		return nil, err
 	}
@@ -214,7 +223,9 @@ func orEmpty(s pulumi.StringInput) pulumi.StringInput {
 	return s
 }
 
-func (b *serviceBuilder) service(parts taskParts, target *lb.TargetGroup, after []pulumi.Resource) (*ecs.Service, error) {
+func (b *serviceBuilder) service(parts taskParts, target *lb.TargetGroup, alarms ecs.ServiceAlarmsPtrInput,
+	after []pulumi.Resource,
+) (*ecs.Service, error) {
 	row, stack := b.args.Row, b.args.Stack
 	wait := fmt.Sprintf("%dm", stack.DeployMinutes)
 	opts := []pulumi.ResourceOption{
@@ -241,6 +252,7 @@ func (b *serviceBuilder) service(parts taskParts, target *lb.TargetGroup, after 
 		DeploymentCircuitBreaker: ecs.ServiceDeploymentCircuitBreakerArgs{
 			Enable: pulumi.Bool(true), Rollback: pulumi.Bool(true),
 		},
+		Alarms: alarms,
 		// Not the provider's wait: it takes a release that ECS took back for a success, and one that cannot start at all keeps it
 		// until its time is up. Package verdict waits.
 		WaitForSteadyState:   pulumi.Bool(false),

@@ -98,11 +98,16 @@ func documents(t *testing.T, state cloud.State) policies.Documents {
 	ofRole := func(role string) string {
 		return policyOf(t, state, url.Values{"Action": {"GetRolePolicy"}, "RoleName": {"myapp-staging-" + role}, "PolicyName": {role}})
 	}
-	options := "arn:aws:iam::" + awsapi.Account + ":policy/myapp-staging-deploy-options"
-	return policies.Documents{
-		Deploy: ofRole("deploy"), Preview: ofRole("preview"),
-		Options: policyOf(t, state, url.Values{"Action": {"GetPolicyVersion"}, "PolicyArn": {options}, "VersionId": {"v1"}}),
+	var parts []string
+	for _, name := range []string{"deploy-options", "deploy-watching"} {
+		arn := "arn:aws:iam::" + awsapi.Account + ":policy/myapp-staging-" + name
+		parts = append(parts, policyOf(t, state, url.Values{"Action": {"GetPolicyVersion"}, "PolicyArn": {arn}, "VersionId": {"v1"}}))
 	}
+	options, err := policies.Join(parts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return policies.Documents{Deploy: ofRole("deploy"), Preview: ofRole("preview"), Options: options}
 }
 
 // policyOf asks IAM for one policy.

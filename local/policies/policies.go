@@ -16,8 +16,8 @@ import (
 	"slipway/local/calls"
 )
 
-// Documents are the policies of the roles of GitHub's jobs. The deploy role has two: what every stack needs, and what it needs
-// for options.
+// Documents are the policies of the roles of GitHub's jobs. Of the deploy role's there are what every stack needs, and those for
+// options, joined.
 type Documents struct{ Deploy, Options, Preview string }
 
 // Run says what a record is of.
@@ -45,7 +45,7 @@ func Faults(documents Documents, record []calls.Call, run Run) ([]string, error)
 			faults = append(faults, fmt.Sprintf("nobody is known by the access key %q, which needs %s", n.Caller, n))
 		}
 	}
-	deploy, err := join(documents.Deploy, documents.Options)
+	deploy, err := Join(documents.Deploy, documents.Options)
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +101,7 @@ func Lacks(documents Documents, record []calls.Call) ([]string, error) {
 	if needs = Of(needs, deployers...); len(needs) == 0 { // of nothing, nothing is wrong
 		return []string{"a record: it holds no call of the deploy role"}, nil
 	}
-	deploy, err := join(documents.Deploy, documents.Options)
+	deploy, err := Join(documents.Deploy, documents.Options)
 	if err != nil {
 		return nil, err
 	}
@@ -307,17 +307,17 @@ func Writes(document string, exceptions []Exception) (writes []string, stale []E
 	return writes, unusedOf(exceptions, used), nil
 }
 
-// join puts the statements of two documents into one, as IAM does with all policies of a role.
-func join(one, other string) (string, error) {
-	statements, err := policytest.Parse(one)
-	if err != nil {
-		return "", err
+// Join puts the statements of documents into one, as IAM does with all policies of a role.
+func Join(documents ...string) (string, error) {
+	var all []policy.Statement
+	for _, document := range documents {
+		statements, err := policytest.Parse(document)
+		if err != nil {
+			return "", err
+		}
+		all = append(all, statements...)
 	}
-	more, err := policytest.Parse(other)
-	if err != nil {
-		return "", err
-	}
-	return policy.JSON(append(statements, more...)...)
+	return policy.JSON(all...)
 }
 
 // only is the document of one of a document's statements.

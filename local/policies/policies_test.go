@@ -51,7 +51,11 @@ func documents(t *testing.T, as identity.Args) Documents {
 	if err != nil {
 		t.Fatal(err)
 	}
-	options, err := identity.OptionsPolicy(as)
+	parts, err := identity.OptionPolicies(as)
+	if err != nil {
+		t.Fatal(err)
+	}
+	options, err := Join(slices.Sorted(maps.Values(parts))...)
 	if err != nil {
 		t.Fatal(err)
 	}

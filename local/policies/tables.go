@@ -62,6 +62,7 @@ const (
 	inABucket = "a state in a bucket"
 	verdict   = "the verdict on a release that failed"
 	emptied   = "a bucket that holds logs goes; here the load balancer writes none"
+	noChatbot = "the embedded cloud has no Chatbot: alarmsSlackChannel"
 	shared    = "another account runs the images: registryAccounts"
 )
 
@@ -82,10 +83,10 @@ var persons = []Exception{
 	{"iam:TagPolicy", "*:policy/*-boundary", first},
 	{"iam:ListPolicyVersions", "*:policy/*-boundary", first},
 	{"iam:DeletePolicy", "*:policy/*-boundary", first},
-	{"iam:CreatePolicy", "*:policy/*-deploy-options", first},
-	{"iam:TagPolicy", "*:policy/*-deploy-options", first},
-	{"iam:ListPolicyVersions", "*:policy/*-deploy-options", first},
-	{"iam:DeletePolicy", "*:policy/*-deploy-options", first},
+	{"iam:CreatePolicy", "*:policy/*-deploy-*", first},
+	{"iam:TagPolicy", "*:policy/*-deploy-*", first},
+	{"iam:ListPolicyVersions", "*:policy/*-deploy-*", first},
+	{"iam:DeletePolicy", "*:policy/*-deploy-*", first},
 	{"iam:AttachRolePolicy", "*:role/*-deploy", first},
 	{"iam:DetachRolePolicy", "*:role/*-deploy", first},
 	{"iam:CreateOpenIDConnectProvider", "", first},
@@ -180,6 +181,31 @@ var optionUnused = map[string][]Exception{
 	"ScalingLook":   nil,
 	"ScalingRole":   nil,
 	"ScalingTags":   {{"application-autoscaling:UntagResource", "", tagsGo}},
+
+	"Alarms": {
+		{"cloudwatch:UntagResource", "", tagsGo},
+	},
+	"Topics": {
+		{"sns:UntagResource", "", tagsGo},
+	},
+	"StoppedTasks": {
+		{"events:UntagResource", "", tagsGo},
+	},
+	"Dashboard": nil,
+	"Slack": {
+		{"chatbot:DeleteSlackChannelConfiguration", "", noChatbot},
+		{"chatbot:ListTagsForResource", "", noChatbot},
+		{"chatbot:TagResource", "", noChatbot},
+		{"chatbot:UntagResource", "", noChatbot},
+		{"chatbot:UpdateSlackChannelConfiguration", "", noChatbot},
+	},
+	"SlackMake": {
+		{"chatbot:CreateSlackChannelConfiguration", "", noChatbot},
+		{"chatbot:DescribeSlackChannelConfigurations", "", noChatbot},
+	},
+	"SlackRole": {
+		{"iam:PassRole", "", noChatbot},
+	},
 }
 
 // previewUnused are likewise of the preview role.

@@ -39,6 +39,8 @@ var priced = []struct{ key, value, use string }{
 	{key: "serviceOverrides", value: `{"backend": {"maxCount": 4, "scaleCpuPercent": 60}}`},
 	{key: "serviceOverrides", value: `{"backend": {"spotPercent": 50}}`},
 	{key: "clusterContainerInsights", value: "enabled"},
+	{key: "alarms", value: "true"},
+	{key: "dashboard", value: "true"},
 	{key: "logRetentionDays", use: "logs kept"},
 	{key: "registryKeepReleases", use: "images kept"},
 	{key: "registryKeepTagged", use: "images kept"},

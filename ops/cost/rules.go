@@ -32,7 +32,7 @@ var rules = map[string]func(*pricing, enginejson.Resource){
 	"aws:s3/bucketV2:BucketV2":                     (*pricing).bucket,
 	"aws:sns/topic:Topic":                          (*pricing).topic,
 	"aws:scheduler/schedule:Schedule":              (*pricing).schedule,
-	"aws:cloudwatch/eventRule:EventRule":           (*pricing).schedule,
+	"aws:cloudwatch/eventRule:EventRule":           (*pricing).eventRule,
 }
 
 func (p *pricing) loadBalancer(r enginejson.Resource) {
@@ -170,6 +170,13 @@ func (p *pricing) topic(enginejson.Resource) {
 
 func (p *pricing) schedule(enginejson.Resource) {
 	p.depends("scheduled tasks, for the time that they run", "", "")
+}
+
+// eventRule prices a rule that starts something at times. One that goes by events of AWS's own costs nothing.
+func (p *pricing) eventRule(r enginejson.Resource) {
+	if text(r, "scheduleExpression", "") != "" {
+		p.schedule(r)
+	}
 }
 
 var instanceClass = regexp.MustCompile(`^db\.[a-z0-9]{2,8}\.[a-z0-9]{4,12}$`)

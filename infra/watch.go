@@ -1,0 +1,67 @@
+package infra
+
+import (
+	"strings"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"slipway/infra/config"
+	"slipway/infra/edge"
+	"slipway/infra/held"
+	"slipway/infra/identity"
+	"slipway/infra/observe"
+	"slipway/infra/workload"
+)
+
+// watch declares what looks on at the stack as a whole; nil where nothing does.
+func watch(ctx *pulumi.Context, cfg *config.Config, where location, prefix string, front *edge.Edge, cluster *workload.Cluster,
+	access *identity.Identity,
+) (*observe.Observe, error) {
+	alarms := cfg.Alarms
+	return observe.New(ctx, "observe", observe.Args{
+		Stack:     ctx.Stack(),
+		Prefix:    prefix,
+		Partition: where.Partition,
+		Account:   where.Account,
+		Region:    where.Region,
+		Alarms:    alarms.On,
+		Rollback:  alarms.Rollback,
+		Dashboard: cfg.Dashboard,
+		Tell: observe.Tell{
+			Email: alarms.Email, SlackWorkspace: alarms.SlackWorkspace, SlackChannel: alarms.SlackChannel, KeyARN: alarms.KmsKeyArn,
+		},
+		Thresholds: observe.Thresholds{
+			ErrorPercent: alarms.ErrorPercent, LeastRequests: alarms.LeastRequests, LatencyMs: alarms.LatencyMs,
+			CPUPercent: alarms.CPUPercent, MemoryPercent: alarms.MemoryPercent, Connections: cfg.MostConnections(),
+		},
+		Database: observe.DatabaseArgs{
+			Identifier: prefix, StorageGiB: cfg.Database.StorageGb, Burstable: strings.HasPrefix(cfg.Database.InstanceClass, "db.t"),
+		},
+		Cluster:      observe.ClusterArgs{Name: prefix, ARN: cluster.ARN},
+		LoadBalancer: front.LoadBalancerSuffix,
+		BoundaryARN:  access.BoundaryARN,
+	})
+}
+
+// watched is what the observer needs to know of a service.
+func watched(row config.Service, prefix string) observe.Service {
+	return observe.Service{Name: row.Name, LogGroup: logRoot(prefix) + "/" + row.Name, Serves: row.Count > 0}
+}
+
+// watchedBefore are the alarms by which ECS took releases back in the last run, by service. They are asked for where none do now.
+func watchedBefore(ctx *pulumi.Context, alarms config.Alarms) map[string][]string {
+	before := map[string][]string{}
+	if alarms.On && alarms.Rollback {
+		return before
+	}
+	for name, outputs := range held.Read(ctx).Of("aws:ecs/service:Service") {
+		block, _ := outputs["alarms"].(map[string]any)
+		names, _ := block["alarmNames"].([]any)
+		for _, alarm := range names {
+			if text, ok := alarm.(string); ok {
+				before[name] = append(before[name], text)
+			}
+		}
+	}
+	return before
+}
