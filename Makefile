@@ -1,10 +1,10 @@
 # Slipway's commands. STACK=local, the default, is the embedded cloud on this machine; any other stack is AWS, by the
 # plain pulumi CLI.
 STACK ?= local
-export STACK REVISION RESULT
+export STACK REVISION RESULT SECRET
 # make expands what the environment and the command line bring along, and would run a $(shell ...) in it.
-ifneq (,$(findstring $$,$(value STACK)$(value REVISION)$(value RESULT)$(value BOOTSTRAP)))
-$(error STACK, REVISION, RESULT and BOOTSTRAP hold no dollar signs)
+ifneq (,$(findstring $$,$(value STACK)$(value REVISION)$(value RESULT)$(value SECRET)$(value BOOTSTRAP)))
+$(error STACK, REVISION, RESULT, SECRET and BOOTSTRAP hold no dollar signs)
 endif
 export SLIPWAY_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/slipway
 
@@ -13,7 +13,7 @@ OPS := go run ./ops/cmd/slipway
 GO_TEST := go test -race
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview down outputs stop fault chaos bench build test test-infra test-local test-backend test-frontend test-embedded lint lint-workflows restore rollback releases review cost bootstrap summary notify drift refresh unlock comment forked fmt golden clean
+.PHONY: help up preview down outputs stop fault chaos bench build test test-infra test-local test-backend test-frontend test-embedded lint lint-workflows restore rollback releases review cost bootstrap summary notify drift refresh unlock secret comment forked fmt golden clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,7 @@ outputs: ## print the outputs of STACK again
 rollback: ## run REVISION again in STACK, a release that ran well, with no build
 restore: ## run the release again in STACK that ran well last
 releases: ## list what STACK can go back to
+secret: ## set the value of STACK's secret SECRET, which is asked for, or read from a pipe
 
 # Values come through the environment: one that is written into a recipe can be a command.
 ifeq ($(STACK),local)
@@ -32,11 +33,13 @@ up preview down outputs restore releases: $(LOCAL)
 	@$(LOCAL) $@
 rollback: $(LOCAL)
 	@$(LOCAL) rollback "$$REVISION"
+secret: $(LOCAL)
+	@$(LOCAL) secret "$$SECRET"
 # The commands below then ask the embedded cloud's engine.
 export SLIPWAY_PULUMI := $(LOCAL) pulumi
 summary notify drift refresh review cost: $(LOCAL)
 else
-up restore rollback releases: ; @$(OPS) $@ --stack "$$STACK"
+up restore rollback releases secret: ; @$(OPS) $@ --stack "$$STACK"
 preview: ; pulumi preview --stack "$$STACK"
 down: ; pulumi destroy --stack "$$STACK"
 outputs: ; pulumi stack output --stack "$$STACK" --json

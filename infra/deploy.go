@@ -14,6 +14,7 @@ import (
 	"slipway/infra/network"
 	"slipway/infra/registry"
 	"slipway/infra/revision"
+	"slipway/infra/secrets"
 	"slipway/infra/workload"
 )
 
@@ -77,7 +78,7 @@ func deploy(ctx *pulumi.Context, court openCourt) error {
 		OwnsRepositories: cfg.Registry.Owned,
 		Roots: identity.Roots{
 			Cluster: prefix, Database: prefix, LoadBalancer: prefix, Logs: logRoot(prefix), AccessLogs: accessLogBucket(where, prefix),
-			Schedules: prefix,
+			Schedules: prefix, Secrets: prefix,
 		},
 		Domain: identity.Domain{ZoneID: cfg.Edge.ZoneID, Names: cfg.Edge.Names()},
 		State: identity.State{
@@ -164,6 +165,10 @@ func deploy(ctx *pulumi.Context, court openCourt) error {
 	if err != nil {
 		return err
 	}
+	vault, err := newSecrets(ctx, cfg, prefix)
+	if err != nil {
+		return err
+	}
 	namespace, scheduleGroup, err := shared(ctx, cfg, prefix)
 	if err != nil {
 		return err
@@ -208,6 +213,7 @@ func deploy(ctx *pulumi.Context, court openCourt) error {
 			Released:      release.of(row.Before()),
 			Watch:         observer.Watch(watched(row, prefix)),
 			Watched:       before[row.Name],
+			Secrets:       workload.SecretInputs{ARNs: arnsOf(row, vault), KeyARN: cfg.Secrets.KmsKeyArn, Filled: release.filled(row, vault)},
 		}
 		if row.Kind() == config.Scheduled {
 			task, err := workload.NewScheduledTask(ctx, row.Name, args)
@@ -264,6 +270,26 @@ func peers(row config.Service, rows []config.Service, declared map[string]*workl
 		}
 	}
 	return all
+}
+
+// newSecrets declares the secrets that rows name; nil where none does.
+func newSecrets(ctx *pulumi.Context, cfg *config.Config, prefix string) (*secrets.Secrets, error) {
+	names := cfg.SecretNames()
+	if len(names) == 0 {
+		return nil, nil //nolint:nilnil // documented
+	}
+	return secrets.New(ctx, "secrets", secrets.Args{
+		Prefix: prefix, Names: names, KMSKeyARN: cfg.Secrets.KmsKeyArn, RecoveryDays: cfg.Secrets.RecoveryDays,
+	})
+}
+
+// arnsOf are the ARNs of a row's secrets, by the variables that hold them.
+func arnsOf(row config.Service, all *secrets.Secrets) pulumi.StringMap {
+	arns := pulumi.StringMap{}
+	for variable, name := range row.Secrets {
+		arns[variable] = all.ARNs[name]
+	}
+	return arns
 }
 
 func repositoryNames(cfg *config.Config) []string {

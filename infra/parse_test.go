@@ -13,7 +13,10 @@ type containerView struct {
 	Name, Image, User      string
 	ReadonlyRootFilesystem bool
 	Environment            []struct{ Name, Value string }
+	Secrets                []secretView
 }
+
+type secretView struct{ Name, ValueFrom string }
 
 func containers(t *testing.T, definition infratest.Resource) []containerView {
 	t.Helper()

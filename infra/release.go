@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
@@ -18,14 +19,18 @@ import (
 	"slipway/infra/registry"
 	"slipway/infra/releases"
 	"slipway/infra/revision"
+	"slipway/infra/secrets"
 	"slipway/infra/verdict"
 	"slipway/infra/workload"
 )
 
-// court is who judges a release, and who keeps the record of those that ran well.
+// court is who judges a release, who knows whether its secrets are there, and who keeps the record of those that ran well.
 type court struct {
 	judge interface {
 		Await(ctx context.Context, service verdict.Service) error
+	}
+	vault interface {
+		Filled(ctx context.Context, arn string) (bool, error)
 	}
 	ledger interface {
 		Mark(ctx context.Context, repository, digest, stack, release string) error
@@ -61,6 +66,7 @@ func askAWS(ctx *pulumi.Context, where location, registryAccount string) (court,
 	}
 	return court{
 		judge:  verdict.New(loaded),
+		vault:  secrets.Vault{Client: secretsmanager.NewFromConfig(loaded)},
 		ledger: releases.Ledger{Client: ecr.NewFromConfig(loaded), Account: registryAccount},
 	}, nil
 }

@@ -18,7 +18,8 @@ type Config struct {
 	Edge             Edge
 	Cluster          Cluster
 	Alarms           Alarms
-	Dashboard        bool      `key:"dashboard" default:"false" cost:"3 USD a month, from an account's fourth on; its table of errors by the GB that is searched" doc:"Whether the stack has a dashboard in CloudWatch: what its alarms watch, and the last errors of its logs."`
+	Dashboard        bool `key:"dashboard" default:"false" cost:"3 USD a month, from an account's fourth on; its table of errors by the GB that is searched" doc:"Whether the stack has a dashboard in CloudWatch: what its alarms watch, and the last errors of its logs."`
+	Secrets          Secrets
 	LogRetentionDays int       `key:"logRetentionDays" unit:"days" default:"30" cost:"by the GB" doc:"Days that logs are kept; one of the periods that CloudWatch Logs offers."`
 	Services         []Service // sorted by name
 }
@@ -174,6 +175,7 @@ type Service struct {
 	SpotBase           int               `key:"spotBase" unit:"tasks" default:"1" min:"0" max:"1000" doc:"Tasks that run on demand before spotPercent is reckoned."`
 	Command            []string          `key:"command" default:"[]" doc:"Command of the container; empty for the image's."`
 	Environment        map[string]string `key:"environment" default:"{}" doc:"Further environment variables; nothing secret."`
+	Secrets            map[string]string `key:"secrets" default:"{}" cost:"by the secret" doc:"Environment variables that hold secrets, each with the secret's name in Secrets Manager, less the stack's prefix; its value is set by make secret."`
 	User               string            `key:"user" default:"10001:10001" doc:"Numeric user and group that the container runs as; not root."`
 	ReadOnlyRoot       bool              `key:"readOnlyRoot" default:"true" doc:"Whether the root file system is read-only."`
 	Database           bool              `key:"database" default:"false" doc:"Whether the service may reach the database and read its password."`

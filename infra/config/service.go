@@ -68,6 +68,7 @@ func (s Service) validate(prefix string, p *Problems) {
 	s.validateBuild(path, p)
 	s.validateSize(path, p)
 	s.validateEnvironment(path, p)
+	s.validateSecrets(path, p)
 	s.validateScaling(path, p)
 	s.validateSpot(path, p)
 	matches(p, path+".user", s.User, userAndGroup, "a numeric user and group such as 10001:10001; root, 0, is refused")
@@ -109,12 +110,17 @@ func (s Service) validateEnvironment(path string, p *Problems) {
 		switch {
 		case !variableName.MatchString(name):
 			p.add(at, "%q is not a variable's name: letters, digits and _, not beginning with a digit", name)
-		case reservedVariables.MatchString(name), slices.ContainsFunc(s.Calls, func(called string) bool { return name == AddressVariable(called) }):
+		case s.setByProgram(name):
 			p.add(at, "is set by the program")
 		case secretName.MatchString(name):
-			p.add(at, "looks like a secret, and this file and the task definition are readable; keep it in Secrets Manager and read it there")
+			p.add(at, "looks like a secret, and this file and the task definition are readable; give the variable under secrets, with the name of a secret")
 		}
 	}
+}
+
+// setByProgram says whether a variable of the containers is one that the program gives them.
+func (s Service) setByProgram(variable string) bool {
+	return reservedVariables.MatchString(variable) || slices.ContainsFunc(s.Calls, func(called string) bool { return variable == AddressVariable(called) })
 }
 
 func (s Service) validatePaths(path string, p *Problems) {

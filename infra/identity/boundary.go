@@ -32,6 +32,12 @@ func BoundaryPolicy(args Args) (string, error) {
 			Resource: []string{"*"}, Condition: args.inRegion(), // AWS accepts no resource here
 		},
 		policy.Statement{
+			Sid: "Secrets", Effect: policy.Allow,
+			Action:   []string{"secretsmanager:GetSecretValue"},
+			Resource: []string{args.applicationSecrets()},
+		},
+		args.secretsKey("kms:Decrypt"),
+		policy.Statement{
 			Sid: "DatabasePassword", Effect: policy.Allow,
 			Action:   []string{"secretsmanager:GetSecretValue"},
 			Resource: []string{args.databaseSecrets()},

@@ -16,6 +16,7 @@ type Roots struct {
 	Logs         string // first part of log group names, no slash at the end
 	AccessLogs   string // S3 bucket of the load balancer's
 	Schedules    string // group of schedules
+	Secrets      string // first part of the names of application secrets, no slash at the end
 }
 
 // targetGroups is what the names of the target groups begin with, which are cut where they grow too long.
@@ -27,7 +28,7 @@ func (r Roots) targetGroups() string {
 // DeployPolicy is what `pulumi up` and `pulumi refresh` of one stack do in its account: all parts of the deploy role's
 // permissions in one document, for whoever asks what the role may do.
 func DeployPolicy(args Args) (string, error) {
-	return policy.JSON(slices.Concat(essentials(args), options(args), watching(args))...)
+	return policy.JSON(slices.Concat(essentials(args), options(args), serviceOptions(args), watching(args))...)
 }
 
 // InlinePolicy is the part of DeployPolicy that every stack needs, and what is never allowed. It stands in the role itself, where

@@ -25,7 +25,7 @@ var args = identity.Args{
 	ImageARNs:  []string{"arn:aws:ecr:eu-west-1:123456789012:repository/myapp/backend"},
 	Roots: identity.Roots{
 		Cluster: "myapp-staging", Database: "myapp-staging", LoadBalancer: "myapp-staging", Logs: "/slipway/myapp-staging",
-		AccessLogs: "myapp-staging-access-logs-123456789012", Schedules: "myapp-staging",
+		AccessLogs: "myapp-staging-access-logs-123456789012", Schedules: "myapp-staging", Secrets: "myapp-staging",
 	},
 	Domain: identity.Domain{ZoneID: "Z1", Names: []string{"app.example.com", "www.example.com"}},
 	State:  identity.State{Bucket: "state", KeyARN: key, Project: "slipway", Stack: "staging"},
@@ -150,6 +150,9 @@ func TestNoWayUp(t *testing.T) {
 		{"ecs:ExecuteCommand", "arn:aws:ecs:eu-west-1:123456789012:task/myapp-staging/1", nil, refused},
 		{"ecs:RunTask", "arn:aws:ecs:eu-west-1:123456789012:task-definition/myapp-staging-backend:1", nil, refused},
 		{"secretsmanager:GetSecretValue", "arn:aws:secretsmanager:eu-west-1:123456789012:secret:rds!db-1", nil, refused},
+		{"secretsmanager:GetSecretValue", "arn:aws:secretsmanager:eu-west-1:123456789012:secret:myapp-staging/api-1", nil, refused},
+		{"secretsmanager:PutSecretValue", "arn:aws:secretsmanager:eu-west-1:123456789012:secret:myapp-staging/api-1", nil, refused},
+		{"secretsmanager:PutResourcePolicy", "arn:aws:secretsmanager:eu-west-1:123456789012:secret:myapp-staging/api-1", nil, refused},
 		{"lambda:CreateFunction", "arn:aws:lambda:eu-west-1:123456789012:function:a", nil, refused},
 		{"kms:Decrypt", "arn:aws:kms:eu-west-1:123456789012:key/2", nil, refused},
 	}
@@ -317,7 +320,7 @@ func TestState(t *testing.T) {
 		for _, s := range parse(t, document, elsewhere) {
 			for _, action := range s.Action {
 				ofState := strings.HasPrefix(action, "s3:") && !strings.HasPrefix(s.Sid, "AccessLog")
-				if ofState || action == "kms:Decrypt" {
+				if ofState || action == "kms:Decrypt" && s.Sid != "SecretsKey" {
 					t.Errorf("%s: a state that is elsewhere gets %s", name, action)
 				}
 			}
@@ -333,7 +336,7 @@ func TestPolicySizes(t *testing.T) {
 	longest.Region = "ap-southeast-1"
 	longest.Roots = identity.Roots{
 		Cluster: longest.Prefix, Database: longest.Prefix, LoadBalancer: longest.Prefix, Logs: "/slipway/" + longest.Prefix,
-		AccessLogs: longest.Prefix + "-access-logs-123456789012", Schedules: longest.Prefix,
+		AccessLogs: longest.Prefix + "-access-logs-123456789012", Schedules: longest.Prefix, Secrets: longest.Prefix,
 	}
 	longest.Domain = identity.Domain{ZoneID: strings.Repeat("Z", 32), Names: slices.Repeat([]string{strings.Repeat("d", 64)}, 5)}
 	longest.State.Bucket, longest.State.Stack = strings.Repeat("b", 63), strings.Repeat("s", 29)
@@ -382,6 +385,7 @@ func TestOtherStackOutOfReach(t *testing.T) {
 		{"elasticloadbalancing:ModifyRule", "arn:aws:elasticloadbalancing:" + at + "listener-rule/app/myapp-staging/1/2/3"},
 		{"elasticloadbalancing:ModifyTargetGroup", "arn:aws:elasticloadbalancing:" + at + "targetgroup/myapp-staging-backend-8000/1"},
 		{"cloudwatch:PutMetricAlarm", "arn:aws:cloudwatch:" + at + "alarm:TargetTracking-service/myapp-staging/backend-AlarmHigh-1"},
+		{"secretsmanager:DeleteSecret", "arn:aws:secretsmanager:" + at + "secret:myapp-staging/api-1"},
 		{"logs:DeleteLogGroup", "arn:aws:logs:" + at + "log-group:/slipway/myapp-staging/backend"},
 		{"scheduler:UpdateSchedule", "arn:aws:scheduler:" + at + "schedule/myapp-staging/report"},
 		{"scheduler:DeleteScheduleGroup", "arn:aws:scheduler:" + at + "schedule-group/myapp-staging"},
@@ -411,6 +415,11 @@ func TestOtherStackOutOfReach(t *testing.T) {
 	}
 }
 
+// bySecrets is what KMS knows of a call that Secrets Manager makes for a secret.
+func bySecrets(arn string) map[string][]string {
+	return map[string][]string{"kms:ViaService": {"secretsmanager.eu-west-1.amazonaws.com"}, "kms:EncryptionContext:SecretARN": {arn}}
+}
+
 // TestBoundary holds the most that a role of the tasks can do, and that it does not reach the password of another stack's
 // database, which lies under a name that only RDS knows.
 func TestBoundary(t *testing.T) {
@@ -420,11 +429,20 @@ func TestBoundary(t *testing.T) {
 	in := func(cluster string) map[string][]string {
 		return map[string][]string{"ecs:cluster": {"arn:aws:ecs:eu-west-1:123456789012:cluster/" + cluster}}
 	}
+	const ours, secretsKey = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:myapp-staging/", "arn:aws:kms:eu-west-1:444455556666:key/9"
 	document, err := identity.BoundaryPolicy(args)
 	hold(t, document, err, []call{
 		{"secretsmanager:GetSecretValue", secret, map[string][]string{tag: {"arn:aws:rds:eu-west-1:123456789012:db:myapp-staging"}}, allowed},
 		{"secretsmanager:GetSecretValue", secret, map[string][]string{tag: {"arn:aws:rds:eu-west-1:123456789012:db:myapp-production"}}, refused},
 		{"secretsmanager:GetSecretValue", secret, nil, refused},
+		{"secretsmanager:GetSecretValue", ours + "api-a1b2c3", nil, allowed},
+		{"secretsmanager:PutSecretValue", ours + "api-a1b2c3", nil, refused},
+		{"secretsmanager:GetSecretValue", strings.Replace(ours, "staging", "production", 1) + "api-a1b2c3", nil, refused},
+		{"secretsmanager:GetSecretValue", strings.Replace(ours, "staging", "staging2", 1) + "api-a1b2c3", nil, refused},
+		{"kms:Decrypt", secretsKey, bySecrets(ours + "api-a1b2c3"), allowed},
+		{"kms:Decrypt", secretsKey, bySecrets(strings.Replace(ours, "staging", "production", 1) + "api-a1b2c3"), refused},
+		{"kms:Decrypt", secretsKey, nil, refused},
+		{"kms:Encrypt", secretsKey, bySecrets(ours + "api-a1b2c3"), refused},
 		{"ecr:BatchGetImage", args.ImageARNs[0], nil, allowed},
 		{"ecr:PutImage", args.ImageARNs[0], nil, refused},
 		{"logs:PutLogEvents", "arn:aws:logs:eu-west-1:123456789012:log-group:/slipway/myapp-staging/backend:log-stream:1", nil, allowed},

@@ -10,12 +10,13 @@ import (
 // optionPolicies are the deploy role's policies for what a stack can switch on, by the last part of their names. They are there
 // whether it is on or not: the deploy role cannot change itself, so a commit that switches something on would else need a person
 // first. A domain does, since its zone and its names are not known before. They are policies of their own, since the role has no room
-// for them, and two, since IAM takes 6,144 characters of each.
+// for them, and three, since IAM takes 6,144 characters of each.
 var optionPolicies = []struct {
 	name, what string
 	statements func(Args) []policy.Statement
 }{
 	{"deploy-options", "for what a stack can switch on", options},
+	{"deploy-services", "for what a service can switch on", serviceOptions},
 	{"deploy-watching", "for what watches a stack", watching},
 }
 
@@ -34,7 +35,12 @@ func OptionPolicies(args Args) (map[string]string, error) {
 
 // options lists the statements, a function for each option, which limit themselves as those of every stack do.
 func options(args Args) []policy.Statement {
-	return slices.Concat(scaling(args), databaseOptions(args), accessLogs(args), domain(args), serviceConnect(args), schedules(args))
+	return slices.Concat(databaseOptions(args), accessLogs(args), domain(args))
+}
+
+// serviceOptions lists likewise those for what rows of services switch on.
+func serviceOptions(args Args) []policy.Statement {
+	return slices.Concat(scaling(args), applicationSecrets(args), serviceConnect(args), schedules(args))
 }
 
 // serviceConnect lets services call each other. A namespace has a generated id; what is in it ECS keeps itself.

@@ -98,6 +98,7 @@ type Task struct {
 	IdleSeconds    int               // that the load balancer keeps an idle connection
 	Database       DatabaseAccess    // used where Service.Database
 	Addresses      map[string]string // of the services that it calls, by the variable that holds each
+	Secrets        map[string]string // ARNs, by the variable that holds the value
 	ScratchVolumes bool              // mount what ECS Exec's agent writes to over the read-only root
 }
 
@@ -185,6 +186,10 @@ func (t Task) base(name string) container {
 	if t.Service.Database {
 		c.Secrets = t.Database.secrets(name == migrationContainer)
 	}
+	for _, name := range slices.Sorted(maps.Keys(t.Secrets)) {
+		c.Secrets = append(c.Secrets, secret{Name: name, ValueFrom: t.Secrets[name]})
+	}
+	slices.SortFunc(c.Secrets, func(a, b secret) int { return cmp.Compare(a.Name, b.Name) })
 	if t.ScratchVolumes {
 		for _, volume := range scratchNames() {
 			c.MountPoints = append(c.MountPoints, mountPoint{SourceVolume: volume, ContainerPath: scratchPaths[volume]})

@@ -2,6 +2,8 @@ package workload
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ecs"
@@ -14,9 +16,11 @@ import (
 // roles declares the two roles of a task: the execution role, with which ECS starts it, and the task role, which the
 // application has. The policies are returned as well: a service must not start before they stand.
 func (b *serviceBuilder) roles(logs *cloudwatch.LogGroup) (execution, task *iam.Role, policies []pulumi.Resource, err error) {
-	execution, policies, err = b.role("execution", pulumi.All(logs.Arn, orEmpty(b.startSecret())).ApplyT(func(all []any) (string, error) {
-		return policy.JSON(b.executionStatements(all[0].(string), all[1].(string))...)
-	}).(pulumi.StringOutput))
+	execution, policies, err = b.role("execution", pulumi.All(logs.Arn, orEmpty(b.startSecret()), b.args.Secrets.ARNs.ToStringMapOutput()).ApplyT(
+		func(all []any) (string, error) {
+			own := secretStatements(all[2].(map[string]string), b.args.Secrets.KeyARN, b.args.Stack)
+			return policy.JSON(append(b.executionStatements(all[0].(string), all[1].(string)), own...)...)
+		}).(pulumi.StringOutput))
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -114,6 +118,27 @@ func (b *serviceBuilder) taskStatements(secretARN string) []policy.Statement {
 		})
 	}
 	return statements
+}
+
+// secretStatements let ECS read a service's own secrets when it starts a task, and decrypt them where a customer key has encrypted
+// them, by way of Secrets Manager alone.
+func secretStatements(arns map[string]string, keyARN string, stack Surroundings) []policy.Statement {
+	if len(arns) == 0 {
+		return nil
+	}
+	each := slices.Compact(slices.Sorted(maps.Values(arns)))
+	statements := []policy.Statement{
+		{Sid: "Secrets", Effect: policy.Allow, Action: []string{"secretsmanager:GetSecretValue"}, Resource: each},
+	}
+	if keyARN == "" {
+		return statements
+	}
+	return append(statements, policy.Statement{
+		Sid: "SecretsKey", Effect: policy.Allow, Action: []string{"kms:Decrypt"}, Resource: []string{keyARN},
+		Condition: policy.Condition{"StringEquals": {
+			"kms:ViaService": {fmt.Sprintf("secretsmanager.%s.amazonaws.com", stack.Region)}, "kms:EncryptionContext:SecretARN": each,
+		}},
+	})
 }
 
 func readSecret(arn string) policy.Statement {

@@ -31,6 +31,7 @@ type ServiceArgs struct {
 	Calls []Peer
 	// ScheduleGroup is the name of the stack's, used where the row is scheduled.
 	ScheduleGroup pulumi.StringInput
+	Secrets       SecretInputs // that Row.Secrets names
 	// BoundaryARN is the policy that bounds what the service's roles can do.
 	BoundaryARN pulumi.StringInput
 	// After holds what a task needs before it can start: routes and endpoints.
@@ -71,6 +72,14 @@ type EdgeAccess struct {
 	ListenerARN        pulumi.StringInput
 	LoadBalancerSuffix pulumi.StringInput // end of the load balancer's ARN
 	SecurityGroupID    pulumi.StringInput
+}
+
+// SecretInputs are the secrets that a service's containers get.
+type SecretInputs struct {
+	ARNs   pulumi.StringMap // by the variable that holds the value
+	KeyARN string           // of the customer key that encrypts them; empty for none
+	// Filled resolves when they have values, and fails where one has none; nil where there are no secrets.
+	Filled pulumi.ResourceArrayInput
 }
 
 // Service is one Fargate service: behind the load balancer, called by others through Service Connect, or a worker.
@@ -174,10 +183,12 @@ func (b *serviceBuilder) taskDefinition(logs *cloudwatch.LogGroup, execution, ta
 	}
 	scratch := row.Exec && row.ReadOnlyRoot
 	// The one place where values become JSON: all that is known only after other resources exist meets here.
-	containers := pulumi.All(b.args.Image, logs.Name, orEmpty(db.Host), orEmpty(db.SecretARN), orEmpty(db.App.SecretARN)).ApplyT(
+	containers := pulumi.All(b.args.Image, logs.Name, orEmpty(db.Host), orEmpty(db.SecretARN), orEmpty(db.App.SecretARN),
+		b.args.Secrets.ARNs.ToStringMapOutput()).ApplyT(
 		func(all []any) (string, error) {
 			return ContainerDefinitions(Task{
 				Service: row, Image: all[0].(string), Revision: b.args.Revision, Region: stack.Region, LogGroup: all[1].(string),
+				Secrets:     all[5].(map[string]string),
 				IdleSeconds: stack.IdleSeconds, Database: db.known(all[2].(string), all[3].(string), all[4].(string)),
 				Addresses:      b.addresses(),
 				ScratchVolumes: scratch,
@@ -203,8 +214,10 @@ func (b *serviceBuilder) taskDefinition(logs *cloudwatch.LogGroup, execution, ta
 		args.Volumes = scratchVolumes()
 	}
 	opts := []pulumi.ResourceOption{b.parent}
-	if b.args.Released != nil {
-		opts = append(opts, pulumi.DependsOnInputs(b.args.Released))
+	for _, condition := range []pulumi.ResourceArrayInput{b.args.Released, b.args.Secrets.Filled} {
+		if condition != nil {
+			opts = append(opts, pulumi.DependsOnInputs(condition))
+		}
 	}
 	definition, err := ecs.NewTaskDefinition(b.ctx, b.name, args, opts...)
 	if err != nil {

@@ -172,6 +172,8 @@ var names = []named{
 	{service: "sns", parameter: "TopicArn"},
 	{service: "sns", parameter: "SubscriptionArn"},
 	{service: "sns", parameter: "ResourceArn"},
+	{service: "secretsmanager", parameter: "Name", before: "secret:", after: "-newone"}, // characters of Secrets Manager's own
+	{service: "secretsmanager", parameter: "SecretId"},
 }
 
 // arn is the ARN of what is named, which may be one already.

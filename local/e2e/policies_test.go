@@ -99,7 +99,7 @@ func documents(t *testing.T, state cloud.State) policies.Documents {
 		return policyOf(t, state, url.Values{"Action": {"GetRolePolicy"}, "RoleName": {"myapp-staging-" + role}, "PolicyName": {role}})
 	}
 	var parts []string
-	for _, name := range []string{"deploy-options", "deploy-watching"} {
+	for _, name := range []string{"deploy-options", "deploy-services", "deploy-watching"} {
 		arn := "arn:aws:iam::" + awsapi.Account + ":policy/myapp-staging-" + name
 		parts = append(parts, policyOf(t, state, url.Values{"Action": {"GetPolicyVersion"}, "PolicyArn": {arn}, "VersionId": {"v1"}}))
 	}

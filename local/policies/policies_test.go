@@ -23,7 +23,7 @@ var args = identity.Args{
 	},
 	Roots: identity.Roots{
 		Cluster: "myapp-staging", Database: "myapp-staging", LoadBalancer: "myapp-staging", Logs: "/slipway/myapp-staging",
-		AccessLogs: "myapp-staging-access-logs-123456789012", Schedules: "myapp-staging",
+		AccessLogs: "myapp-staging-access-logs-123456789012", Schedules: "myapp-staging", Secrets: "myapp-staging",
 	},
 	Domain: identity.Domain{ZoneID: "Z1", Names: []string{"app.example.com"}},
 	State:  identity.State{Bucket: "state", KeyARN: "arn:aws:kms:us-east-1:123456789012:key/2", Project: "slipway", Stack: "staging"},

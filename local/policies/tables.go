@@ -60,6 +60,7 @@ const (
 	tagsGo    = "a default tag goes"
 	docker    = "images are pushed to a real ECR by its registry's protocol, which asks for it; here they are pushed past AWS's API"
 	inABucket = "a state in a bucket"
+	withKey   = "a customer key encrypts the secrets of services: secretsKmsKeyArn"
 	verdict   = "the verdict on a release that failed"
 	emptied   = "a bucket that holds logs goes; here the load balancer writes none"
 	noChatbot = "the embedded cloud has no Chatbot: alarmsSlackChannel"
@@ -205,6 +206,14 @@ var optionUnused = map[string][]Exception{
 	},
 	"SlackRole": {
 		{"iam:PassRole", "", noChatbot},
+	},
+	"Secrets": {
+		{"secretsmanager:UntagResource", "", tagsGo},
+		{"secretsmanager:UpdateSecret", "", "secretsKmsKeyArn changes"},
+	},
+	"SecretsKey": {
+		{"kms:Decrypt", "", withKey},
+		{"kms:GenerateDataKey", "", withKey},
 	},
 }
 

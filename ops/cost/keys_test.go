@@ -38,6 +38,7 @@ var priced = []struct{ key, value, use string }{
 	{key: "serviceOverrides", value: `{"backend": {"cpu": 512, "memory": 1024}}`},
 	{key: "serviceOverrides", value: `{"backend": {"maxCount": 4, "scaleCpuPercent": 60}}`},
 	{key: "serviceOverrides", value: `{"backend": {"spotPercent": 50}}`},
+	{key: "serviceOverrides", value: `{"backend": {"secrets": {"API_KEY": "api"}}}`},
 	{key: "clusterContainerInsights", value: "enabled"},
 	{key: "alarms", value: "true"},
 	{key: "dashboard", value: "true"},

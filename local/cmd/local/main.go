@@ -40,6 +40,7 @@ const usage = `usage: local COMMAND [STACK]
   rollback REVISION  run a release again that ran well, with no build; STACK comes after it
   restore  run the release again that ran well last
   releases list what can be gone back to
+  secret NAME  set a secret's value, from the standard input; STACK comes after it
   stop     stop the embedded cloud without destroying the stack; the next up begins with an empty cloud
   bench    print figures: preview, up, rolling updates, image builds, compile time and memory
   chaos    up, release, rollback and down, over and over, each time with a fault and a kill: local chaos [-runs N] [-seed N]
@@ -75,6 +76,11 @@ func run(ctx context.Context, args []string) error {
 			return fmt.Errorf("no release is named: local rollback REVISION [STACK]; `local releases` lists what can be gone back to\n%s", usage)
 		}
 		return goBack(ctx, args[1], args[2:])
+	case "secret":
+		if len(args) < 2 {
+			return fmt.Errorf("no secret is named: local secret NAME [STACK]\n%s", usage)
+		}
+		return setSecret(ctx, args[1], args[2:])
 	}
 	stack := engine.DefaultStack
 	switch len(args) {

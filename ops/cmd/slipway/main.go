@@ -39,6 +39,7 @@ var commands = []command{
 	{"comment", "put --file at the top of the pull request's comment", comment},
 	{"forked", "say why a fork has no preview", forked},
 	{"cost", "print what the stack costs a month", printCost},
+	{"secret", "give the secret in SECRET the value on the standard input", setSecret},
 	{"bootstrap", "prepare an account for the stack, and print what to do next", prepare},
 }
 
