@@ -15,6 +15,11 @@ func override(key, value string) map[string]string {
 	return map[string]string{"serviceOverrides": `{"backend": {"` + key + `": ` + value + `}}`}
 }
 
+// sleep is a stack that stops and starts its services by the clock.
+func sleep(at, until string) map[string]string {
+	return map[string]string{"clusterSleepSchedule": at, "clusterWakeSchedule": until}
+}
+
 // rows is a serviceOverrides value.
 func rows(overrides string) map[string]string {
 	return map[string]string{"serviceOverrides": overrides}
@@ -232,6 +237,14 @@ var badInputs = []struct {
 	{"HSTS with no domain", set("edgeHstsSeconds", "60"), "edgeHstsSeconds", "goes with edgeDomain"},
 	{"HSTS too long", domain("edgeHstsSeconds", "63072001"), "edgeHstsSeconds", "from 0 to 63072000"},
 	{"access logs for ever", set("edgeAccessLogDays", "3651"), "edgeAccessLogDays", "from 0 to 3650"},
+	{"sleep with no end", set("clusterSleepSchedule", "cron(0 20 ? * MON-FRI *)"), "clusterWakeSchedule", "set both, or neither"},
+	{"an end of no sleep", set("clusterWakeSchedule", "cron(0 6 ? * MON-FRI *)"), "clusterWakeSchedule", "set both, or neither"},
+	{"a cron of five fields", sleep("cron(0 20 * * *)", "cron(0 6 ? * MON-FRI *)"), "clusterSleepSchedule", "six fields"},
+	{"an hour that there is not", sleep("cron(0 20 ? * MON-FRI *)", "cron(0 24 ? * MON-FRI *)"), "clusterWakeSchedule", "from 0 to 23"},
+	{"a time in words", sleep("at night", "cron(0 6 ? * MON-FRI *)"), "clusterSleepSchedule", "write cron("},
+	{"sleep at some rate", sleep("rate(1 day)", "cron(0 6 ? * MON-FRI *)"), "clusterSleepSchedule", "write cron("},
+	{"asleep and awake at once", sleep("cron(0 6 ? * MON-FRI *)", "cron(0 6 ? * MON-FRI *)"), "clusterWakeSchedule", "which of the two would come last"},
+	{"a time zone of nobody's", set("clusterTimeZone", "Berlin"), "clusterTimeZone", "such as Europe/Berlin"},
 	{"insights of nobody's", set("clusterContainerInsights", "on"), "clusterContainerInsights", "disabled, enabled, enhanced"},
 	{"a deployment of no time", set("clusterDeployMinutes", "1"), "clusterDeployMinutes", "from 5 to 120"},
 	{"a period that logs have not", set("logRetentionDays", "31"), "logRetentionDays", "CloudWatch Logs offers"},

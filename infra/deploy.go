@@ -188,6 +188,7 @@ func deploy(ctx *pulumi.Context, court openCourt) error {
 				LogRetentionDays: cfg.LogRetentionDays,
 				RetainTasks:      cfg.Cluster.RetainTaskDefinitions,
 				DeployMinutes:    cfg.Cluster.DeployMinutes,
+				Sleep:            workload.Sleep{At: cfg.Cluster.SleepSchedule, Until: cfg.Cluster.WakeSchedule, TimeZone: cfg.Cluster.TimeZone},
 				DrainSeconds:     cfg.Edge.DeregistrationSeconds,
 				IdleSeconds:      cfg.Edge.IdleSeconds,
 			},

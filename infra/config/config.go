@@ -130,6 +130,9 @@ type Edge struct {
 type Cluster struct {
 	ContainerInsights     string `key:"clusterContainerInsights" default:"disabled" oneof:"disabled,enabled,enhanced" cost:"by the metric" doc:"CloudWatch Container Insights; the latter two are charged for by metric."`
 	RetainTaskDefinitions bool   `key:"clusterRetainTaskDefinitions" default:"true" doc:"Whether replaced task definitions stay registered, which a service needs to return to one."`
+	SleepSchedule         string `key:"clusterSleepSchedule" default:"" cost:"less: sleeping tasks cost nothing" doc:"When all services stop, such as cron(0 20 ? * MON-FRI *), in Application Auto Scaling's words; empty for never. Scheduled tasks, the database and the network go on. A release wakes them."`
+	WakeSchedule          string `key:"clusterWakeSchedule" default:"" doc:"When they start again; goes with clusterSleepSchedule."`
+	TimeZone              string `key:"clusterTimeZone" default:"UTC" doc:"Time zone of both, as the IANA names it, such as Europe/Berlin."`
 	DeployMinutes         int    `key:"clusterDeployMinutes" unit:"min" default:"15" min:"5" max:"120" doc:"Minutes after which a release that is not steady has failed; ECS's circuit breaker mostly gives up before."`
 }
 

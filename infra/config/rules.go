@@ -48,6 +48,7 @@ func (c *Config) validate(stack string, p *Problems) {
 	c.State.validate(p)
 	c.Network.validate(p)
 	c.Secrets.validate(p)
+	c.Cluster.validateSleep(p)
 	c.Database.validate(p)
 	c.Database.validateAppUser(c.Services, p)
 	if !slices.Contains(retentions, c.LogRetentionDays) && c.LogRetentionDays != 0 { // 0: not read, and told already

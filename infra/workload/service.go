@@ -58,8 +58,9 @@ type Surroundings struct {
 	LogRetentionDays int
 	RetainTasks      bool // keep replaced task definitions registered: a service cannot return to one that is not
 	DeployMinutes    int  // how long a service may take to end
-	DrainSeconds     int  // how long a target that leaves may finish its requests
-	IdleSeconds      int  // how long the load balancer keeps an idle connection
+	Sleep            Sleep
+	DrainSeconds     int // how long a target that leaves may finish its requests
+	IdleSeconds      int // how long the load balancer keeps an idle connection
 }
 
 // arn is the ARN of a resource in the stack's region.
@@ -248,7 +249,7 @@ func (b *serviceBuilder) service(parts taskParts, target *lb.TargetGroup, alarms
 		pulumi.DependsOn(after),
 		pulumi.Timeouts(&pulumi.CustomTimeouts{Create: wait, Update: wait, Delete: wait}),
 	}
-	if row.Scales() { // then the number of tasks is not ours to set, but for the first
+	if b.sized() { // then the number of tasks is not ours to set, but for the first
 		opts = append(opts, pulumi.IgnoreChanges([]string{"desiredCount"}))
 	}
 	args := &ecs.ServiceArgs{
