@@ -2,6 +2,7 @@ package balancer
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+
+	"slipway/local/authority"
 )
 
 // offset is added to every listener's port where ports below 1024 may not be bound.
@@ -19,25 +22,31 @@ const offset = 8000
 
 // Balancer carries out load balancers. Its methods may be called at the same time.
 type Balancer struct {
-	log     *log.Logger
-	offset  int
-	changed chan struct{}
-	ctx     context.Context // ends with Close
-	cancel  context.CancelFunc
-	running sync.WaitGroup // goroutines and connections of clients
+	log       *log.Logger
+	offset    int
+	authority *authority.Authority
+	changed   chan struct{}
+	ctx       context.Context // ends with Close
+	cancel    context.CancelFunc
+	running   sync.WaitGroup // goroutines and connections of clients
 
-	mu        sync.Mutex // guards all below, and all fields of groups and targets
-	closed    bool
-	applied   *Config
-	refused   error // what Apply answered for applied
-	retry     bool  // a port could not be bound, and may be free the next time
-	addresses map[string]*address
-	listeners map[netip.AddrPort]*listener
-	groups    map[string]*group
+	mu           sync.Mutex // guards all below, and all fields of groups and targets
+	closed       bool
+	applied      *Config
+	refused      error // what Apply answered for applied
+	retry        bool  // a port could not be bound, and may be free the next time
+	addresses    map[string]*address
+	listeners    map[netip.AddrPort]*listener
+	groups       map[string]*group
+	certificates map[string]*tls.Certificate // by the ARNs of those that they stand for
 }
 
 // New makes a balancer without load balancers. It tells log of requests that it could not have answered by a target.
 func New(log io.Writer) (*Balancer, error) {
+	signer, err := authority.New("Slipway ACM CA")
+	if err != nil {
+		return nil, err
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	moved, err := movedBy(ctx)
 	if err != nil {
@@ -45,8 +54,9 @@ func New(log io.Writer) (*Balancer, error) {
 		return nil, err
 	}
 	return &Balancer{
-		log: newLog(log), offset: moved, changed: make(chan struct{}, 1), ctx: ctx, cancel: cancel,
+		log: newLog(log), offset: moved, authority: signer, changed: make(chan struct{}, 1), ctx: ctx, cancel: cancel,
 		addresses: map[string]*address{}, listeners: map[netip.AddrPort]*listener{}, groups: map[string]*group{},
+		certificates: map[string]*tls.Certificate{},
 	}, nil
 }
 
@@ -146,9 +156,9 @@ func (b *Balancer) applyBalancers(balancers []LoadBalancer) []error {
 		}
 		for _, found := range balancer.Listeners {
 			port := int(aws.ToInt32(found.Port)) + b.offset
-			if found.Protocol != types.ProtocolEnumHttp {
-				problem(balancer, fmt.Errorf("listener on port %d: protocol %s is not there, only HTTP is; it stays closed",
-					aws.ToInt32(found.Port), found.Protocol))
+			security, err := b.securityOf(found)
+			if err != nil {
+				problem(balancer, fmt.Errorf("listener on port %d: %w; it stays closed", aws.ToInt32(found.Port), err))
 				continue
 			}
 			if port > 65535 {
@@ -156,7 +166,7 @@ func (b *Balancer) applyBalancers(balancers []LoadBalancer) []error {
 					"leaves no room for it; use a port up to %d, or run as root", port-b.offset, b.offset, 65535-b.offset))
 				continue
 			}
-			table, refused := b.compile(found, port, options)
+			table, refused := b.compile(found, port, options, security)
 			for _, err := range refused {
 				problem(balancer, fmt.Errorf("listener on port %d: %w", aws.ToInt32(found.Port), err))
 			}

@@ -33,8 +33,13 @@ type LoadBalancer struct {
 // Listener is a listener with its rules. The default rule may be among them; what counts is Listener.DefaultActions.
 type Listener struct {
 	types.Listener
-	Rules []types.Rule
+	Rules      []types.Rule
+	Attributes map[string]string
+	Names      []string // DNS names that its certificate is for; none where it has no certificate
 }
+
+// Names tells the DNS names that a certificate of ACM is for.
+type Names func(ctx context.Context, certificate string) ([]string, error)
 
 // TargetGroup is a target group with its attributes.
 type TargetGroup struct {
@@ -47,9 +52,9 @@ type TargetGroup struct {
 const rereads = 50
 
 // Read reads all that is registered. It takes several calls, so where something was removed between two of them it begins again.
-func Read(ctx context.Context, api *elb.Client) (config Config, err error) {
+func Read(ctx context.Context, api *elb.Client, names Names) (config Config, err error) {
 	for range rereads {
-		config, err = read(ctx, api)
+		config, err = read(ctx, api, names)
 		if refused := (smithy.APIError)(nil); !errors.As(err, &refused) || !strings.HasSuffix(refused.ErrorCode(), "NotFound") {
 			return config, err
 		}
@@ -57,7 +62,7 @@ func Read(ctx context.Context, api *elb.Client) (config Config, err error) {
 	return config, err
 }
 
-func read(ctx context.Context, api *elb.Client) (Config, error) {
+func read(ctx context.Context, api *elb.Client, names Names) (Config, error) {
 	var config Config
 	for pages := elb.NewDescribeLoadBalancersPaginator(api, nil); pages.HasMorePages(); {
 		page, err := pages.NextPage(ctx)
@@ -65,7 +70,7 @@ func read(ctx context.Context, api *elb.Client) (Config, error) {
 			return Config{}, fmt.Errorf("list the load balancers: %w", err)
 		}
 		for _, found := range page.LoadBalancers {
-			balancer, err := readBalancer(ctx, api, found)
+			balancer, err := readBalancer(ctx, api, found, names)
 			if err != nil {
 				return Config{}, fmt.Errorf("read load balancer %s: %w", aws.ToString(found.LoadBalancerName), err)
 			}
@@ -93,7 +98,7 @@ func read(ctx context.Context, api *elb.Client) (Config, error) {
 	return config, nil
 }
 
-func readBalancer(ctx context.Context, api *elb.Client, found types.LoadBalancer) (LoadBalancer, error) {
+func readBalancer(ctx context.Context, api *elb.Client, found types.LoadBalancer, names Names) (LoadBalancer, error) {
 	balancer := LoadBalancer{LoadBalancer: found, Attributes: map[string]string{}}
 	answer, err := api.DescribeLoadBalancerAttributes(ctx,
 		&elb.DescribeLoadBalancerAttributesInput{LoadBalancerArn: found.LoadBalancerArn})
@@ -110,19 +115,39 @@ func readBalancer(ctx context.Context, api *elb.Client, found types.LoadBalancer
 			return LoadBalancer{}, fmt.Errorf("list its listeners: %w", err)
 		}
 		for _, found := range page.Listeners {
-			listener := Listener{Listener: found}
-			rules := elb.NewDescribeRulesPaginator(api, &elb.DescribeRulesInput{ListenerArn: found.ListenerArn})
-			for rules.HasMorePages() {
-				page, err := rules.NextPage(ctx)
-				if err != nil {
-					return LoadBalancer{}, fmt.Errorf("list the rules of its listener on port %d: %w", aws.ToInt32(found.Port), err)
-				}
-				listener.Rules = append(listener.Rules, page.Rules...)
+			listener, err := readListener(ctx, api, found, names)
+			if err != nil {
+				return LoadBalancer{}, fmt.Errorf("read its listener on port %d: %w", aws.ToInt32(found.Port), err)
 			}
 			balancer.Listeners = append(balancer.Listeners, listener)
 		}
 	}
 	return balancer, nil
+}
+
+func readListener(ctx context.Context, api *elb.Client, found types.Listener, names Names) (Listener, error) {
+	listener := Listener{Listener: found, Attributes: map[string]string{}}
+	answer, err := api.DescribeListenerAttributes(ctx, &elb.DescribeListenerAttributesInput{ListenerArn: found.ListenerArn})
+	if err != nil {
+		return Listener{}, fmt.Errorf("read its attributes: %w", err)
+	}
+	for _, attribute := range answer.Attributes {
+		listener.Attributes[aws.ToString(attribute.Key)] = aws.ToString(attribute.Value)
+	}
+	for _, certificate := range found.Certificates {
+		if listener.Names, err = names(ctx, aws.ToString(certificate.CertificateArn)); err != nil {
+			return Listener{}, fmt.Errorf("read its certificate: %w", err)
+		}
+	}
+	rules := elb.NewDescribeRulesPaginator(api, &elb.DescribeRulesInput{ListenerArn: found.ListenerArn})
+	for rules.HasMorePages() {
+		page, err := rules.NextPage(ctx)
+		if err != nil {
+			return Listener{}, fmt.Errorf("list its rules: %w", err)
+		}
+		listener.Rules = append(listener.Rules, page.Rules...)
+	}
+	return listener, nil
 }
 
 // seconds reads an attribute that is a number of seconds.

@@ -63,7 +63,7 @@ func TestRead(t *testing.T) {
 		return group.TargetGroups[0].TargetGroupArn
 	}
 	lone := made("lone")
-	if cfg, err := balancer.Read(ctx, api); err != nil || len(cfg.Groups) != 1 || len(cfg.Balancers) != 0 {
+	if cfg, err := balancer.Read(ctx, api, nil); err != nil || len(cfg.Groups) != 1 || len(cfg.Balancers) != 0 {
 		t.Fatalf("a lone group is read as %+v, %v", cfg, err)
 	}
 	created, err := api.CreateLoadBalancer(ctx, &elb.CreateLoadBalancerInput{Name: aws.String("app"), Subnets: subnets})
@@ -103,7 +103,7 @@ func TestRead(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	cfg, err := balancer.Read(ctx, api)
+	cfg, err := balancer.Read(ctx, api, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,7 +162,7 @@ func TestReadWhileRemoved(t *testing.T) {
 		}
 	}))
 	t.Cleanup(server.Close)
-	config, err := balancer.Read(t.Context(), elb.NewFromConfig(awsapi.Config(server.URL)))
+	config, err := balancer.Read(t.Context(), elb.NewFromConfig(awsapi.Config(server.URL)), nil)
 	if err != nil || len(config.Groups) != 1 || aws.ToString(config.Groups[0].TargetGroupName) != "stays" {
 		t.Errorf("read %+v, %v; want the group that stays", config, err)
 	}

@@ -119,8 +119,11 @@ func (f *forward) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		Transport:     transport,
 		FlushInterval: -1,
 		ErrorLog:      f.balancer.log,
-		ModifyResponse: func(*http.Response) error {
+		ModifyResponse: func(answer *http.Response) error {
 			answering.Store(true)
+			if f.hsts != "" {
+				answer.Header.Del(hstsHeader) // the load balancer's stands there already
+			}
 			return nil
 		},
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
@@ -177,7 +180,7 @@ func (f *forward) rewrite(p *httputil.ProxyRequest, to *target) {
 	}
 	from, _, _ := net.SplitHostPort(in.RemoteAddr)
 	out.Header.Set("X-Forwarded-For", strings.Join(append(in.Header.Values("X-Forwarded-For"), from), ", "))
-	out.Header.Set("X-Forwarded-Proto", "http")
+	out.Header.Set("X-Forwarded-Proto", f.scheme)
 	out.Header.Set("X-Forwarded-Port", strconv.Itoa(f.port))
 	out.Header.Set("X-Amzn-Trace-Id", trace(in.Header.Get("X-Amzn-Trace-Id"), time.Now()))
 	onceOnly(out)

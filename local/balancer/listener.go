@@ -2,6 +2,7 @@ package balancer
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -36,7 +37,7 @@ type listener struct {
 	table    atomic.Pointer[table]
 }
 
-// listen opens a listener. HTTPS will have its sockets wrapped here.
+// listen opens a listener.
 func (b *Balancer) listen(at netip.AddrPort, rules *table) (*listener, error) {
 	ctx, end := context.WithCancel(b.ctx)
 	var sockets net.ListenConfig
@@ -112,8 +113,12 @@ func (a accepting) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	table := a.listener.table.Load()
+	if table.security != nil {
+		conn = tls.Server(conn, table.security)
+	}
 	from := &client{Conn: conn}
-	from.await(a.listener.table.Load().idle)
+	from.await(table.idle)
 	return from, nil
 }
 
@@ -137,6 +142,9 @@ func (l *listener) follow(conn net.Conn, state http.ConnState) {
 // ServeHTTP implements http.Handler.
 func (l *listener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	table := l.table.Load()
+	if table.hsts != "" {
+		w.Header().Set(hstsHeader, table.hsts)
+	}
 	if from, ok := r.Context().Value(clientKey{}).(*client); ok {
 		from.watch.Load().stop()
 		defer func() {

@@ -2,6 +2,7 @@ package balancer
 
 import (
 	"cmp"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -45,7 +46,9 @@ func optionsOf(attributes map[string]string) (options, []error) {
 // table is what a listener does with its requests. It does not change once made.
 type table struct {
 	options
-	rules     []rule // by priority
+	security  *tls.Config // nil for plain HTTP
+	hsts      string      // value of the header that is added to each answer; empty for none
+	rules     []rule      // by priority
 	otherwise http.Handler
 }
 
@@ -68,10 +71,13 @@ func (t *table) route(r *http.Request) http.Handler {
 
 // compile makes a listener's table. A rule whose conditions are not there is left out. One whose action is not there
 // stays in its place and answers 501, since its requests must not fall to the next rule.
-func (b *Balancer) compile(found Listener, port int, options options) (*table, []error) {
-	var problems []error
-	made := &table{options: options}
-	place := place{balancer: b, port: port, options: options}
+func (b *Balancer) compile(found Listener, port int, options options, security *tls.Config) (*table, []error) {
+	hsts, problems := headersOf(found.Attributes)
+	made := &table{options: options, security: security, hsts: hsts}
+	place := place{balancer: b, port: port, scheme: "http", hsts: hsts, options: options}
+	if security != nil {
+		place.scheme = "https"
+	}
 	var err error
 	if made.otherwise, err = place.action(found.DefaultActions); err != nil {
 		problems = append(problems, fmt.Errorf("default rule: %w", err))
@@ -255,7 +261,9 @@ func hostname(r *http.Request) string {
 // place is where an action is carried out.
 type place struct {
 	balancer *Balancer
-	port     int // as bound
+	port     int    // as bound
+	scheme   string // http or https
+	hsts     string
 	options
 }
 
@@ -322,7 +330,7 @@ func (p place) redirect(config types.RedirectActionConfig) http.Handler {
 		query = *config.Query
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		fill := strings.NewReplacer("#{protocol}", "http", "#{host}", hostname(r), "#{port}", strconv.Itoa(p.port),
+		fill := strings.NewReplacer("#{protocol}", p.scheme, "#{host}", hostname(r), "#{port}", strconv.Itoa(p.port),
 			"#{path}", strings.TrimPrefix(r.URL.EscapedPath(), "/"), "#{query}", r.URL.RawQuery)
 		to := fill.Replace(location)
 		if filled := fill.Replace(query); filled != "" {

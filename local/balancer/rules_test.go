@@ -230,6 +230,7 @@ func TestRefusesInWords(t *testing.T) {
 	)
 	cfg.Balancers[0].Listeners[0].Rules[1].Transforms = []types.RuleTransform{{Type: types.TransformTypeEnumUrlRewrite}}
 	cfg.Balancers[0].Listeners[1].Protocol = types.ProtocolEnumHttps
+	cfg.Balancers[0].Listeners[1].SslPolicy = aws.String("ELBSecurityPolicy-2016-08")
 	cfg.Balancers[0].Attributes["access_logs.s3.enabled"] = "true"
 	cfg.Groups[0].Attributes["stickiness.enabled"] = "true"
 	bad := targetGroup("arn:tls")
@@ -239,7 +240,7 @@ func TestRefusesInWords(t *testing.T) {
 	for _, words := range []string{
 		"rule of priority 1: action authenticate-oidc is not there", "rule of priority 2: transforms are not there",
 		"rule of priority 3: condition path-pattern: regular expressions are not there",
-		"listener on port 443: protocol HTTPS is not there", "access_logs.s3.enabled", "stickiness.enabled",
+		"listener on port 443: security policy ELBSecurityPolicy-2016-08 is not there", "access_logs.s3.enabled", "stickiness.enabled",
 		"target group arn:tls: protocol HTTPS is not there",
 	} {
 		if err == nil || !strings.Contains(err.Error(), words) {

@@ -23,11 +23,28 @@ func (c client) send(ctx context.Context, service, contentType, target string, b
 		return nil, err
 	}
 	request.Header.Set("Content-Type", contentType)
-	request.Header.Set("Authorization", fmt.Sprintf(
-		"AWS4-HMAC-SHA256 Credential=%s/20260101/%s/%s/aws4_request, SignedHeaders=host, Signature=none", awsapi.Housekeeping, awsapi.Region, service))
 	if target != "" {
 		request.Header.Set("X-Amz-Target", target)
 	}
+	return c.answer(request, service)
+}
+
+// get asks a service whose calls are methods and paths.
+func (c client) get(ctx context.Context, service, path string) ([]byte, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.endpoint+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := c.answer(request, service)
+	if err != nil {
+		return nil, fmt.Errorf("ask for %s: %w", path, err)
+	}
+	return answer, nil
+}
+
+func (c client) answer(request *http.Request, service string) ([]byte, error) {
+	request.Header.Set("Authorization", fmt.Sprintf(
+		"AWS4-HMAC-SHA256 Credential=%s/20260101/%s/%s/aws4_request, SignedHeaders=host, Signature=none", awsapi.Housekeeping, awsapi.Region, service))
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return nil, err

@@ -19,6 +19,7 @@ import (
 // balancing is ELB's data plane as its API shows it. moto keeps what is registered; the balancer listens and forwards.
 type balancing struct {
 	api   *elb.Client // moto's
+	names balancer.Names
 	plane *balancer.Balancer
 	mu    sync.Mutex // held from reading what is registered until it is in force: an older reading must not come after
 }
@@ -45,7 +46,7 @@ var dnsName = regexp.MustCompile(`<DNSName>([^<]+)</DNSName>`)
 func (b *balancing) refresh(ctx context.Context) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	config, err := balancer.Read(ctx, b.api)
+	config, err := balancer.Read(ctx, b.api, b.names)
 	if err != nil {
 		return fmt.Errorf("read what is registered with ELB: %w", err)
 	}

@@ -48,6 +48,7 @@ var xmlLists = []struct {
 var jsonLists = []struct {
 	service, target, list, name string
 }{
+	{"acm", acmTarget + ".ListCertificates", "CertificateSummaryList", "CertificateArn"},
 	{"ecr", ecrTarget + ".DescribeRepositories", "repositories", "repositoryName"},
 	{"ecs", ecsTarget + ".ListTaskDefinitions", "taskDefinitionArns", ""},
 	{"secretsmanager", "secretsmanager.ListSecrets", "SecretList", "Name"},
@@ -94,7 +95,7 @@ func Inventory(ctx context.Context, endpoint string) ([]string, error) {
 			all = append(all, fmt.Sprintf("%s %s %v", list.service, list.list, entry))
 		}
 	}
-	for _, more := range []func(context.Context, client) ([]string, error){activeClusters, customerKeys, groupRules, routes} {
+	for _, more := range []func(context.Context, client) ([]string, error){activeClusters, buckets, customerKeys, dnsRecords, groupRules, routes} {
 		names, err := more(ctx, api)
 		if err != nil {
 			return nil, err
@@ -150,6 +151,38 @@ func servicesOf(ctx context.Context, api client, cluster string) ([]string, erro
 			if service.Status != "INACTIVE" {
 				names = append(names, "ecs services "+service.ServiceArn)
 			}
+		}
+	}
+	return names, nil
+}
+
+func buckets(ctx context.Context, api client) ([]string, error) {
+	answer, err := api.get(ctx, "s3", "/")
+	if err != nil {
+		return nil, err
+	}
+	var found struct {
+		Names []string `xml:"Buckets>Bucket>Name"`
+	}
+	if err := xml.Unmarshal(answer, &found); err != nil {
+		return nil, fmt.Errorf("understand the list of buckets: %w", err)
+	}
+	for i, name := range found.Names {
+		found.Names[i] = "s3 ListBuckets " + name
+	}
+	return found.Names, nil
+}
+
+// dnsRecords leaves out what each hosted zone begins with. The zones are nobody's that the cloud knows.
+func dnsRecords(ctx context.Context, api client) ([]string, error) {
+	all, err := records(ctx, api)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, record := range all {
+		if record.Type != "NS" && record.Type != "SOA" {
+			names = append(names, "route53 ListResourceRecordSets "+record.Type+" "+record.Name)
 		}
 	}
 	return names, nil

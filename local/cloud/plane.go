@@ -3,7 +3,9 @@ package cloud
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -27,12 +29,13 @@ import (
 
 // plane is the data plane: what moto keeps is really carried out by it.
 type plane struct {
-	docker     *engine.Client
-	containers *containers
-	balancing  *balancing
-	databases  *databases
-	stop       context.CancelFunc
-	watching   sync.WaitGroup
+	docker       *engine.Client
+	containers   *containers
+	balancing    *balancing
+	certificates *certificates
+	databases    *databases
+	stop         context.CancelFunc
+	watching     sync.WaitGroup
 }
 
 type planeOptions struct {
@@ -42,6 +45,9 @@ type planeOptions struct {
 	password string // of the registry
 	faults   *faults.Set
 }
+
+// authorityFile holds, in PEM, what signs the certificates of load balancers: what a client must be told to trust.
+const authorityFile = "ca.pem"
 
 // closeTimeout bounds the end of all tasks and servers.
 const closeTimeout = 30 * time.Second
@@ -78,11 +84,15 @@ func newPlane(ctx context.Context, opts planeOptions) (*plane, error) {
 	if err != nil {
 		return nil, errors.Join(err, runner.Close(ctx))
 	}
+	if err := os.WriteFile(filepath.Join(opts.Dir, authorityFile), listening.CertificateAuthority(), 0o600); err != nil {
+		return nil, errors.Join(fmt.Errorf("keep the certificate authority: %w", err), runner.Close(ctx), listening.Close())
+	}
+	acm := &certificates{api: emulatorOf(opts.moto), issued: map[string]bool{}}
 	planeCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	p := &plane{
 		docker: docker, stop: stop,
 		containers: newContainers(ecs.NewFromConfig(config), runner, listening, alarms{client{opts.moto}}),
-		balancing:  &balancing{api: elb.NewFromConfig(config), plane: listening},
+		balancing:  &balancing{api: elb.NewFromConfig(config), names: acm.namesOf, plane: listening}, certificates: acm,
 		databases: &databases{
 			api: rds.NewFromConfig(config), secrets: secretsmanager.NewFromConfig(config), servers: servers, faults: opts.faults, ctx: planeCtx,
 			creating: map[string]bool{}, ailing: map[string]condition{},
@@ -112,6 +122,10 @@ func ownerOf(dir string) string {
 // amenderOf returns what completes moto's answer to a call, or nothing where moto knows best.
 func (p *plane) amenderOf(c call) func(context.Context, []byte) ([]byte, error) {
 	switch c.service {
+	case "acm":
+		return func(ctx context.Context, body []byte) ([]byte, error) {
+			return p.certificates.amend(ctx, c.operation, body)
+		}
 	case "ecs":
 		return func(ctx context.Context, body []byte) ([]byte, error) {
 			return p.containers.amend(ctx, c.operation, body)

@@ -210,7 +210,7 @@ func (s *Servers) startContainer(ctx context.Context, server *server, image stri
 // files is the archive that setupScript takes. What is secret reaches the container this way alone: not by its
 // environment, its arguments or its labels, which anybody who asks the engine can read.
 func (s *Servers) files(server *server) (io.Reader, error) {
-	certificate, key, err := s.authority.issue(server.Host)
+	certificate, key, err := s.authority.Issue(server.Host)
 	if err != nil {
 		return nil, err
 	}
@@ -339,7 +339,7 @@ func (s *Servers) connect(ctx context.Context, server *server, user, password, d
 		return nil, fmt.Errorf("prepare a session: %w; look at the variables PG* of the environment", err)
 	}
 	roots := x509.NewCertPool()
-	roots.AddCert(s.authority.certificate)
+	roots.AddCert(s.authority.Certificate())
 	config.Host, config.Port = server.Host, uint16(server.Port) //nolint:gosec // Create has checked the port
 	config.User, config.Password, config.Database = user, password, database
 	config.TLSConfig = &tls.Config{RootCAs: roots, ServerName: server.Host, MinVersion: tls.VersionTLS12}

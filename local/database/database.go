@@ -14,6 +14,8 @@ import (
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/client"
+
+	"slipway/local/authority"
 )
 
 // What a DB instance's status can be, of RDS's words for it (Amazon RDS User Guide, "Viewing Amazon RDS DB instance
@@ -61,7 +63,7 @@ type Options struct {
 // Servers are the DB instances of one cloud. All methods can be called at the same time.
 type Servers struct {
 	opts      Options
-	authority authority
+	authority *authority.Authority
 	ended     sync.WaitGroup // every goroutine
 
 	mu      sync.Mutex
@@ -83,17 +85,17 @@ type server struct {
 
 // New returns Servers without any instance, with a certificate authority of their own.
 func New(opts Options) (*Servers, error) {
-	authority, err := newAuthority()
+	signer, err := authority.New("Slipway RDS CA")
 	if err != nil {
 		return nil, err
 	}
-	return &Servers{opts: opts, authority: authority, servers: map[string]*server{}}, nil
+	return &Servers{opts: opts, authority: signer, servers: map[string]*server{}}, nil
 }
 
 // CertificateAuthority is the certificate, in PEM, of what signs the servers' certificates. It is not Amazon's: clients
 // that check the server (sslmode verify-ca and verify-full) with Amazon's bundle refuse it, those that only ask for TLS
 // (require) do not (Amazon RDS User Guide, "Using SSL with a PostgreSQL DB instance").
-func (s *Servers) CertificateAuthority() []byte { return s.authority.pem }
+func (s *Servers) CertificateAuthority() []byte { return s.authority.PEM() }
 
 // Create starts a DB instance and returns once it accepts connections over TLS as its master user with this password,
 // which must be of printable ASCII characters, as RDS asks. Where that fails, the status stays failed until Delete.

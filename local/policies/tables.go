@@ -62,6 +62,7 @@ const (
 	inABucket = "a state in a bucket"
 	withKey   = "a customer key encrypts the secrets of services: secretsKmsKeyArn"
 	verdict   = "the verdict on a release that failed"
+	named     = "the names of the domain, which the deploy role may not choose, come, change or go"
 	emptied   = "a bucket that holds logs goes; here the load balancer writes none"
 	noChatbot = "the embedded cloud has no Chatbot: alarmsSlackChannel"
 	shared    = "another account runs the images: registryAccounts"
@@ -97,7 +98,10 @@ var persons = []Exception{
 
 // optionPersons are likewise calls that switching an option on, off or over makes, by the Sid of its statement.
 var optionPersons = map[string][]Exception{
-	"Dns": {{"iam:CreatePolicyVersion", "*:policy/*-deploy-options", "the names of the domain, which the deploy role may not choose, come, change or go"}},
+	"Dns": {
+		{"iam:CreatePolicyVersion", "*:policy/*-deploy-options", named},
+		{"iam:DeletePolicyVersion", "*:policy/*-deploy-options", named},
+	},
 }
 
 // deployUnused are actions of the deploy role that the embedded run does not use, and when a real one does.

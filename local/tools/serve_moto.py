@@ -1,32 +1,39 @@
 """Starts moto's server. Its options are moto's own.
 
-Four things that moto does otherwise than AWS are mended here, since the provider reads them back:
+Five things that moto does otherwise than AWS are mended here, since the provider meets them:
 
 - moto gives every database instance the same resource id. Here each has its own: the provider finds an instance by it,
   and two stacks of one account would take one for the other.
 - It forgets what a rule of a security group is described as where the rule names another group.
 - It forgets the tags of what Application Auto Scaling scales, and knows no call that asks for them.
 - It does not say that a parameter of a parameter group was set by its user, without which the provider overlooks it.
+- It refuses to create a DNS record again that was deleted, where the zone holds any record behind it.
 
-The last three would show as drift, and as changes after every refresh.
+The second to the fourth would show as drift, and as changes after every refresh.
 """
 
+import copy
 import json
 import secrets
 import string
 import sys
 from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
-from moto.applicationautoscaling.models import FakeScalableTarget
 from moto.applicationautoscaling.responses import ApplicationAutoScalingResponse
 from moto.ec2.models.security_groups import SecurityGroupRule
 from moto.rds.models import DBInstance, DBParameterGroup
+from moto.route53.models import Route53Backend
 from moto.server import main
+
+if TYPE_CHECKING:
+    from moto.applicationautoscaling.models import FakeScalableTarget
 
 RESOURCE_ID_LENGTH = 26
 made = DBInstance.__init__
 updated = DBParameterGroup.update_parameters
 registered = ApplicationAutoScalingResponse.register_scalable_target
+changed = Route53Backend.change_resource_record_sets
 
 
 def make(self: DBInstance, *args: object, **kwargs: object) -> None:
@@ -81,11 +88,27 @@ def tags_of(self: ApplicationAutoScalingResponse, arn: str) -> dict[str, str]:
     return tags
 
 
+def change(self: Route53Backend, zoneid: str, change_list: list[dict[str, Any]]) -> None:
+    """Change records, and forget of those that go that they were ever made."""
+    asked = copy.deepcopy(change_list)
+    changed(self, zoneid, change_list)
+    gone = [identity(one) for one in asked if one["Action"] == "DELETE"]
+    journal = self.get_hosted_zone(zoneid).rr_changes
+    journal[:] = [one for one in journal if identity(one) not in gone]
+
+
+def identity(one: dict[str, Any]) -> tuple[str, str]:
+    """Tell which record a change is of."""
+    record = one["ResourceRecordSet"]
+    return record["Name"].strip("."), record["Type"]
+
+
 ApplicationAutoScalingResponse.register_scalable_target = register
 ApplicationAutoScalingResponse.list_tags_for_resource = list_tags
 ApplicationAutoScalingResponse.tag_resource = tag
 ApplicationAutoScalingResponse.untag_resource = untag
 DBInstance.__init__ = make
 DBParameterGroup.update_parameters = update
+Route53Backend.change_resource_record_sets = change
 SecurityGroupRule.description = property(describe)
 main(sys.argv[1:])

@@ -1,4 +1,5 @@
-package database
+// Package authority makes certificates for the servers of one embedded cloud, under a certificate authority of its own.
+package authority
 
 import (
 	"crypto/ecdsa"
@@ -11,51 +12,57 @@ import (
 	"time"
 )
 
-// authority signs the certificates of one cloud's servers.
-type authority struct {
+// Authority signs certificates. It may be used at the same time.
+type Authority struct {
 	certificate *x509.Certificate
 	key         *ecdsa.PrivateKey
-	pem         []byte
 }
 
 const validity = 365 * 24 * time.Hour // of certificates; a cloud lives for hours
 
-func newAuthority() (authority, error) {
+// New makes an authority of a name.
+func New(name string) (*Authority, error) {
 	template := &x509.Certificate{
-		Subject: pkix.Name{CommonName: "Slipway RDS CA", Organization: []string{"Slipway embedded cloud"}},
+		Subject: pkix.Name{CommonName: name, Organization: []string{"Slipway embedded cloud"}},
 		IsCA:    true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
 	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return authority{}, fmt.Errorf("make the key of the servers' certificate authority: %w", err)
+		return nil, fmt.Errorf("make the key of %s: %w", name, err)
 	}
 	certificate, err := sign(template, template, &key.PublicKey, key)
 	if err != nil {
-		return authority{}, fmt.Errorf("make the servers' certificate authority: %w", err)
+		return nil, fmt.Errorf("make %s: %w", name, err)
 	}
-	return authority{certificate: certificate, key: key, pem: pemOf("CERTIFICATE", certificate.Raw)}, nil
+	return &Authority{certificate: certificate, key: key}, nil
 }
 
-// issue makes a server's certificate and key, in PEM.
-func (a authority) issue(host string) (certificate, key []byte, err error) {
+// Certificate is the authority's own.
+func (a *Authority) Certificate() *x509.Certificate { return a.certificate }
+
+// PEM is the authority's own certificate.
+func (a *Authority) PEM() []byte { return pemOf("CERTIFICATE", a.certificate.Raw) }
+
+// Issue makes a server's certificate for DNS names, and its key, in PEM.
+func (a *Authority) Issue(names ...string) (certificate, key []byte, err error) {
 	template := &x509.Certificate{
-		DNSNames: []string{host}, KeyUsage: x509.KeyUsageDigitalSignature,
+		DNSNames: names, KeyUsage: x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
-	if len(host) <= 64 { // the longest common name that there is
-		template.Subject.CommonName = host
+	if len(names[0]) <= 64 { // the longest common name that there is
+		template.Subject.CommonName = names[0]
 	}
 	own, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return nil, nil, fmt.Errorf("make the key of %s: %w", host, err)
+		return nil, nil, fmt.Errorf("make the key of %s: %w", names[0], err)
 	}
 	signed, err := sign(template, a.certificate, &own.PublicKey, a.key)
 	if err != nil {
-		return nil, nil, fmt.Errorf("make the certificate of %s: %w", host, err)
+		return nil, nil, fmt.Errorf("make the certificate of %s: %w", names[0], err)
 	}
 	encoded, err := x509.MarshalPKCS8PrivateKey(own)
 	if err != nil {
-		return nil, nil, fmt.Errorf("encode the key of %s: %w", host, err)
+		return nil, nil, fmt.Errorf("encode the key of %s: %w", names[0], err)
 	}
 	return pemOf("CERTIFICATE", signed.Raw), pemOf("PRIVATE KEY", encoded), nil
 }
