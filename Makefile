@@ -1,10 +1,10 @@
 # Slipway's commands. STACK=local, the default, is the embedded cloud on this machine; any other stack is AWS, by the
 # plain pulumi CLI.
 STACK ?= local
-export STACK REVISION RESULT SECRET
+export STACK REVISION RESULT SECRET SCANNERS
 # make expands what the environment and the command line bring along, and would run a $(shell ...) in it.
-ifneq (,$(findstring $$,$(value STACK)$(value REVISION)$(value RESULT)$(value SECRET)$(value BOOTSTRAP)))
-$(error STACK, REVISION, RESULT, SECRET and BOOTSTRAP hold no dollar signs)
+ifneq (,$(findstring $$,$(value STACK)$(value REVISION)$(value RESULT)$(value SECRET)$(value BOOTSTRAP)$(value SCANNERS)))
+$(error STACK, REVISION, RESULT, SECRET, BOOTSTRAP and SCANNERS hold no dollar signs)
 endif
 export SLIPWAY_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/slipway
 
@@ -13,7 +13,7 @@ OPS := go run ./ops/cmd/slipway
 GO_TEST := go test -race
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview down outputs stop fault chaos bench build test test-infra test-local test-backend test-frontend test-embedded lint lint-workflows restore rollback releases review cost bootstrap summary notify drift refresh unlock secret comment forked fmt golden clean
+.PHONY: help up preview down outputs stop fault chaos bench build test test-infra test-local test-backend test-frontend test-embedded lint lint-workflows scan restore rollback releases review cost bootstrap summary notify drift refresh unlock secret comment forked fmt golden clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -125,11 +125,15 @@ test-backend: ## the backend's tests, against a real PostgreSQL
 test-frontend: ## the frontend's tests
 	cd frontend && npm ci --no-audit --no-fund && npm run lint && npm run typecheck && npm test
 
-lint: lint-workflows ## linters of the Go code and the workflows
+lint: lint-workflows ## linters of the Go code and the workflows, and the scanners that are quick to have
 	local/lint.sh
+	local/scan.sh checkov hadolint bandit
 
 lint-workflows: ## actionlint, and zizmor at its strictest, on the workflows
 	local/lint-workflows.sh
+
+scan: ## hold what security scanners find in the stacks' plans and the repository against docs/security.md; SCANNERS=prowler asks the embedded cloud
+	local/scan.sh $$SCANNERS
 
 fmt: ## format the Go code
 	gofmt -w main.go infra ops local
