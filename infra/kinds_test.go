@@ -124,3 +124,32 @@ func TestKindsOff(t *testing.T) {
 		}
 	}
 }
+
+// TestKindChanges holds that a row that becomes a scheduled task, or is one no more, keeps what both have: in place, or it would meet
+// its own names.
+func TestKindChanges(t *testing.T) {
+	of := func(row string) map[string]bool {
+		resources, err := declareKinds(t, &bench{}, `{"frontend": {"default": true, "port": 3000, "healthCommand": ["true"]}, "report": `+row+`}`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := map[string]bool{}
+		for _, r := range resources {
+			if strings.HasSuffix(r.Parent, " report") {
+				found[r.Parent+"$"+r.Key()] = true
+			}
+		}
+		return found
+	}
+	worker, scheduled := of(`{"database": true}`), of(`{"database": true, "schedule": "rate(1 hour)"}`)
+	for urn := range worker {
+		if !scheduled[urn] && !strings.Contains(urn, "aws:ecs/service:Service") {
+			t.Errorf("%s is a worker's alone", urn)
+		}
+	}
+	for urn := range scheduled {
+		if !worker[urn] && !strings.Contains(urn, "aws:scheduler/") && !strings.Contains(urn, "report-schedule") {
+			t.Errorf("%s is a scheduled task's alone", urn)
+		}
+	}
+}

@@ -41,7 +41,7 @@ func export(ctx *pulumi.Context, o outputs) {
 		images[row.Name] = o.images.References[row.Name]
 		if task, ok := o.scheduled[row.Name]; ok {
 			schedules[row.Name] = pulumi.Sprintf("%s in %s", row.Schedule, row.ScheduleTimeZone)
-			commands[row.Name] = pulumi.StringMap{"logs": o.logs(task.LogGroup), "runs": o.runs(task)}
+			commands[row.Name] = pulumi.StringMap{"logs": o.logs(task.LogGroup), "runs": o.runs(row.Name, task)}
 			continue
 		}
 		service := o.services[row.Name]
@@ -77,12 +77,12 @@ func (o outputs) logs(group pulumi.StringInput) pulumi.StringInput {
 }
 
 // runs is the command that lists how the last runs of a scheduled task ended. ECS knows them for an hour.
-func (o outputs) runs(task *workload.ScheduledTask) pulumi.StringInput {
+func (o outputs) runs(name string, task *workload.ScheduledTask) pulumi.StringInput {
 	return pulumi.Sprintf(
 		"aws ecs describe-tasks --region %[1]s --cluster %[2]s --output table "+
-			"--query 'tasks[].[startedAt,lastStatus,stoppedReason,containers[].exitCode]' --tasks "+
+			"--query \"tasks[].[startedAt,stoppedReason,containers[?name=='%[4]s']|[0].exitCode]\" --tasks "+
 			"$(aws ecs list-tasks --region %[1]s --cluster %[2]s --family %[3]s --desired-status STOPPED --query 'taskArns' --output text)",
-		o.where.Region, o.cluster.Name, task.Family)
+		o.where.Region, o.cluster.Name, task.Family, name)
 }
 
 // shell is the command that opens a shell in a task of a service, which allows it where its row says exec: true.

@@ -171,3 +171,46 @@ func TestExecScratch(t *testing.T) {
 		t.Errorf("mounts %+v", containers[0].MountPoints)
 	}
 }
+
+// TestKinds holds what containers of each kind of row have to do with ports: a worker and a scheduled task have none, nor the variables
+// that are for a server, and an internal service names its own.
+func TestKinds(t *testing.T) {
+	for name, c := range map[string]struct {
+		change    func(*config.Service)
+		ports     string
+		variables []string
+	}{
+		"public": {
+			func(s *config.Service) { s.Paths = []string{"/api/*"} },
+			`"portMappings":[{"containerPort":8000,"hostPort":8000,"protocol":"tcp"}]`, []string{"A", "HOSTNAME", "INNER_URL", "KEEP_ALIVE_SECONDS", "PORT", "REVISION", "Z"},
+		},
+		"internal": {
+			func(s *config.Service) { s.Internal = true },
+			`"portMappings":[{"containerPort":8000,"hostPort":8000,"protocol":"tcp","name":"backend","appProtocol":"http"}]`,
+			[]string{"A", "HOSTNAME", "INNER_URL", "KEEP_ALIVE_SECONDS", "PORT", "REVISION", "Z"},
+		},
+		"worker": {
+			func(s *config.Service) { s.Port, s.HealthCommand = 0, nil },
+			`"portMappings":[]`, []string{"A", "INNER_URL", "REVISION", "Z"},
+		},
+		"scheduled": {
+			func(s *config.Service) { s.Port, s.HealthCommand, s.Schedule = 0, nil, "rate(1 hour)" },
+			`"portMappings":[]`, []string{"A", "INNER_URL", "REVISION", "Z"},
+		},
+	} {
+		containers, text := render(t, task(func(task *workload.Task) {
+			c.change(&task.Service)
+			task.Addresses = map[string]string{"INNER_URL": "http://inner:8001"}
+		}))
+		var names []string
+		for _, v := range containers[0].Environment {
+			names = append(names, v.Name)
+		}
+		if !slices.Equal(names, c.variables) || !strings.Contains(text, c.ports) {
+			t.Errorf("%s: variables %v, want %v; ports %s in\n%s", name, names, c.variables, c.ports, text)
+		}
+		if checked := containers[0].HealthCheck != nil; checked != (name == "public" || name == "internal") {
+			t.Errorf("%s: has a health check: %t", name, checked)
+		}
+	}
+}

@@ -52,7 +52,9 @@ const (
 // NewScheduledTask declares a ScheduledTask.
 func NewScheduledTask(ctx *pulumi.Context, name string, args ServiceArgs, opts ...pulumi.ResourceOption) (*ScheduledTask, error) {
 	s := &ScheduledTask{Family: args.Stack.Prefix + "-" + name}
-	if err := ctx.RegisterComponentResource("slipway:workload:ScheduledTask", name, s, opts...); err != nil {
+	// Its type is a service's: a row that becomes the one or the other keeps what both have. Of another type its parts would be made
+	// anew, under names that are taken.
+	if err := ctx.RegisterComponentResource(rowType, name, s, opts...); err != nil {
 		return nil, fmt.Errorf("register %s: %w", name, err)
 	}
 	b := &serviceBuilder{ctx: ctx, name: name, args: args, parent: pulumi.Parent(s)}

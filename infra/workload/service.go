@@ -94,10 +94,13 @@ type Service struct {
 	SecurityGroupID   pulumi.StringOutput
 }
 
+// rowType is the type of the component that a row comes to.
+const rowType = "slipway:workload:Service"
+
 // NewService declares a Service.
 func NewService(ctx *pulumi.Context, name string, args ServiceArgs, opts ...pulumi.ResourceOption) (*Service, error) {
 	s := &Service{}
-	if err := ctx.RegisterComponentResource("slipway:workload:Service", name, s, opts...); err != nil {
+	if err := ctx.RegisterComponentResource(rowType, name, s, opts...); err != nil {
 		return nil, fmt.Errorf("register %s: %w", name, err)
 	}
 	b := &serviceBuilder{ctx: ctx, name: name, args: args, parent: pulumi.Parent(s)}

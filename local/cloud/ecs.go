@@ -21,6 +21,7 @@ import (
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"slipway/local/awsapi"
+	"slipway/local/connect"
 	"slipway/local/services"
 	"slipway/local/tasks"
 )
@@ -31,6 +32,7 @@ type containers struct {
 	api       *ecs.Client // moto's
 	runner    *tasks.Runner
 	scheduler *services.Scheduler
+	mesh      *connect.Mesh
 
 	mu    sync.Mutex
 	asked map[string]map[string]any // by cluster/service: what moto was told and does not keep
@@ -51,6 +53,7 @@ const (
 func newContainers(api *ecs.Client, runner *tasks.Runner, targets services.Targets, alarms services.Alarms) *containers {
 	c := &containers{api: api, runner: runner, asked: map[string]map[string]any{}}
 	c.scheduler = services.New(c, targets, alarms)
+	c.mesh = connect.New(c.addresses)
 	return c
 }
 
@@ -58,7 +61,7 @@ func newContainers(api *ecs.Client, runner *tasks.Runner, targets services.Targe
 func (c *containers) Start(launch services.Launch) services.Task {
 	task := c.runner.Start(tasks.Spec{
 		ID: launch.ID, ARN: strings.Replace(launch.Cluster, ":cluster/", ":task/", 1) + "/" + launch.ID, Cluster: launch.Cluster,
-		Group: launch.Group, StartedBy: launch.StartedBy, Definition: launch.Definition,
+		Group: launch.Group, StartedBy: launch.StartedBy, Definition: launch.Definition, Upstreams: c.upstreams(launch),
 		Activate: launch.Activate, Deactivate: launch.Deactivate, Changed: launch.Changed,
 	})
 	c.keep(task, launch.Cluster)
@@ -103,7 +106,7 @@ var describing = []string{"CreateService", "DescribeServices", "UpdateService", 
 // forgotten are the inputs of a service that moto takes and does not give back, which would show as changed on every run.
 var forgotten = []string{
 	"availabilityZoneRebalancing", "capacityProviderStrategy", "deploymentConfiguration", "enableECSManagedTags", "enableExecuteCommand",
-	"healthCheckGracePeriodSeconds", "platformVersion", "propagateTags",
+	"healthCheckGracePeriodSeconds", "platformVersion", "propagateTags", "serviceConnectConfiguration",
 }
 
 // refusal is an error of the API that a caller is to see.
@@ -283,10 +286,15 @@ func (c *containers) amendService(ctx context.Context, operation string, service
 		if err != nil {
 			return err
 		}
+		if err := c.offer(config); err != nil {
+			return err
+		}
 		c.scheduler.Put(config, force)
 	case "DeleteService":
+		c.mesh.Remove(arn)
 		c.scheduler.Delete(arn)
 	}
+	delete(service, "serviceConnectConfiguration") // which stands with each deployment
 	view, known := c.scheduler.View(arn)
 	if !known {
 		return nil
@@ -320,6 +328,7 @@ func (c *containers) configOf(ctx context.Context, service map[string]any) (serv
 		HealthCheckGracePeriodSeconds                       int
 		NetworkConfiguration                                *ecstypes.NetworkConfiguration
 		CapacityProviderStrategy                            []ecstypes.CapacityProviderStrategyItem
+		ServiceConnectConfiguration                         *ecstypes.ServiceConnectConfiguration
 	}
 	if err := json.Unmarshal(encoded, &read); err != nil {
 		return services.Config{}, fmt.Errorf("understand service %v: %w", service["serviceName"], err)
@@ -333,6 +342,7 @@ func (c *containers) configOf(ctx context.Context, service map[string]any) (serv
 		Desired: read.DesiredCount, MinimumPercent: 100, MaximumPercent: 200, LoadBalancers: read.LoadBalancers,
 		Grace: time.Duration(read.HealthCheckGracePeriodSeconds) * time.Second, Network: read.NetworkConfiguration,
 		Capacity: read.CapacityProviderStrategy,
+		Connect:  read.ServiceConnectConfiguration,
 	}
 	if percent := read.DeploymentConfiguration.MinimumHealthyPercent; percent != nil {
 		config.MinimumPercent = int(*percent)

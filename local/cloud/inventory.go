@@ -13,6 +13,11 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/scheduler"
+
+	"slipway/local/awsapi"
 )
 
 // xmlLists are the lists of services that answer in XML: what to call, and which element of the answer names a thing.
@@ -54,6 +59,7 @@ var jsonLists = []struct {
 	{"secretsmanager", "secretsmanager.ListSecrets", "SecretList", "Name"},
 	{"logs", "Logs_20140328.DescribeLogGroups", "logGroups", "logGroupName"},
 	{"events", "AWSEvents.ListRules", "Rules", "Name"},
+	{"servicediscovery", "Route53AutoNaming_v20170314.ListNamespaces", "Namespaces", "Name"},
 }
 
 // Inventory asks the API what exists and returns a sorted line for each thing: service, list and name.
@@ -95,7 +101,7 @@ func Inventory(ctx context.Context, endpoint string) ([]string, error) {
 			all = append(all, fmt.Sprintf("%s %s %v", list.service, list.list, entry))
 		}
 	}
-	for _, more := range []func(context.Context, client) ([]string, error){activeClusters, buckets, customerKeys, dnsRecords, groupRules, routes} {
+	for _, more := range []func(context.Context, client) ([]string, error){activeClusters, allSchedules, buckets, customerKeys, dnsRecords, groupRules, routes} {
 		names, err := more(ctx, api)
 		if err != nil {
 			return nil, err
@@ -184,6 +190,29 @@ func dnsRecords(ctx context.Context, api client) ([]string, error) {
 		if record.Type != "NS" && record.Type != "SOA" {
 			names = append(names, "route53 ListResourceRecordSets "+record.Type+" "+record.Name)
 		}
+	}
+	return names, nil
+}
+
+// allSchedules lists the schedules, and their groups but the one that every account has.
+func allSchedules(ctx context.Context, api client) ([]string, error) {
+	client := scheduler.NewFromConfig(awsapi.Config(api.endpoint))
+	groups, err := client.ListScheduleGroups(ctx, &scheduler.ListScheduleGroupsInput{})
+	if err != nil {
+		return nil, fmt.Errorf("list the groups of schedules: %w", err)
+	}
+	var names []string
+	for _, group := range groups.ScheduleGroups {
+		if name := aws.ToString(group.Name); name != "default" {
+			names = append(names, "scheduler groups "+name)
+		}
+	}
+	schedules, err := client.ListSchedules(ctx, &scheduler.ListSchedulesInput{})
+	if err != nil {
+		return nil, fmt.Errorf("list the schedules: %w", err)
+	}
+	for _, schedule := range schedules.Schedules {
+		names = append(names, "scheduler schedules "+aws.ToString(schedule.GroupName)+"/"+aws.ToString(schedule.Name))
 	}
 	return names, nil
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/rds"
+	"github.com/aws/aws-sdk-go-v2/service/scheduler"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	dockerregistry "github.com/docker/docker/api/types/registry"
 	engine "github.com/docker/docker/client"
@@ -34,6 +35,7 @@ type plane struct {
 	balancing    *balancing
 	certificates *certificates
 	databases    *databases
+	scheduling   *scheduling
 	stop         context.CancelFunc
 	watching     sync.WaitGroup
 }
@@ -98,6 +100,7 @@ func newPlane(ctx context.Context, opts planeOptions) (*plane, error) {
 			creating: map[string]bool{}, ailing: map[string]condition{},
 		},
 	}
+	p.scheduling = newScheduling(scheduler.NewFromConfig(config), p.containers)
 	p.watching.Go(func() {
 		for {
 			select {
@@ -134,6 +137,10 @@ func (p *plane) amenderOf(c call) func(context.Context, []byte) ([]byte, error) 
 		return func(ctx context.Context, body []byte) ([]byte, error) {
 			return p.balancing.amend(ctx, c.operation, c.form, body)
 		}
+	case "scheduler":
+		return func(ctx context.Context, body []byte) ([]byte, error) {
+			return p.scheduling.amend(ctx, c.operation, body)
+		}
 	case "rds":
 		return func(ctx context.Context, body []byte) ([]byte, error) {
 			return p.databases.amend(ctx, c.operation, c.form, body)
@@ -148,6 +155,7 @@ func (p *plane) close() {
 	defer cancel()
 	p.stop()
 	p.watching.Wait()
+	p.scheduling.clock.Close()
 	if err := errors.Join(p.databases.servers.Close(ctx), p.containers.close(ctx), p.balancing.plane.Close()); err != nil {
 		log.Printf("end the data plane: %v", err)
 	}

@@ -38,9 +38,11 @@ type endpoint struct {
 	dir    string
 	server *http.Server
 	api    net.Listener
-	ctx    context.Context
-	cancel context.CancelFunc
-	group  sync.WaitGroup
+	// upstreams serve what the task reaches by Service Connect.
+	upstreams []*http.Server
+	ctx       context.Context
+	cancel    context.CancelFunc
+	group     sync.WaitGroup
 }
 
 func (t *Task) listen() (*endpoint, error) {
@@ -62,12 +64,43 @@ func (t *Task) listen() (*endpoint, error) {
 	e.api = netutil.LimitListener(api, maxConnections)
 	e.group.Go(func() { _ = e.server.Serve(netutil.LimitListener(metadata, maxConnections)) })
 	e.group.Go(e.forward)
+	for i, upstream := range t.spec.Upstreams {
+		if err := e.serveUpstream(upstreamSocket(i), upstream.Handler); err != nil {
+			return nil, errors.Join(err, e.close())
+		}
+	}
 	return e, nil
+}
+
+// upstreamAddress is where a task finds one of its upstreams: Service Connect's are 127.255.0.1 and those after it.
+func upstreamAddress(i int) string {
+	first := netip.AddrFrom4([4]byte{127, 255, 0, 1})
+	for range i {
+		first = first.Next()
+	}
+	return first.String()
+}
+
+func upstreamSocket(i int) string { return fmt.Sprintf("upstream-%d", i) }
+
+// serveUpstream answers what the task sends to one of its upstreams.
+func (e *endpoint) serveUpstream(socket string, handler http.Handler) error {
+	listener, err := net.Listen("unix", filepath.Join(e.dir, socket)) //nolint:noctx // closed with its server
+	if err != nil {
+		return fmt.Errorf("listen for calls of another service: %w", err)
+	}
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: time.Minute, IdleTimeout: 5 * time.Minute}
+	e.upstreams = append(e.upstreams, server)
+	e.group.Go(func() { _ = server.Serve(netutil.LimitListener(listener, maxConnections)) })
+	return nil
 }
 
 func (e *endpoint) close() error {
 	e.cancel()
 	err := errors.Join(e.server.Close(), e.api.Close())
+	for _, server := range e.upstreams {
+		err = errors.Join(err, server.Close())
+	}
 	e.group.Wait()
 	return errors.Join(err, os.RemoveAll(e.dir))
 }

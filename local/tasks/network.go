@@ -121,8 +121,14 @@ func (t *Task) startPause(ctx context.Context, ip netip.Addr) error {
 		AttachStdout: true, AttachStderr: true,
 	}
 	config.Labels[labelSockets] = t.runner.sockets
+	var hosts []string
+	for i, upstream := range t.spec.Upstreams {
+		config.Cmd = append(config.Cmd, fmt.Sprintf("%s:%d=/run/slipway/%s", upstreamAddress(i), upstream.Port, upstreamSocket(i)))
+		hosts = append(hosts, upstream.Name+":"+upstreamAddress(i)) // which all containers of the task see
+	}
 	host := &container.HostConfig{
 		Binds:          []string{t.endpoint.dir + ":/run/slipway"},
+		ExtraHosts:     hosts,
 		ReadonlyRootfs: true,
 		CapDrop:        []string{"ALL"},
 		// The last lets it into the sockets' folder where the runner is not root.

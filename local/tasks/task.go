@@ -6,6 +6,7 @@ import (
 	"hash/crc32"
 	"log"
 	"maps"
+	"net/http"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -34,6 +35,7 @@ type Spec struct {
 	Group      string // such as service:NAME
 	StartedBy  string // such as the id of a deployment
 	Definition ecstypes.TaskDefinition
+	Upstreams  []Upstream
 	// Activate is called in ACTIVATING, with the task's address, to register targets; an error stops the task. ctx ends
 	// when the task is stopped meanwhile. It may be nil.
 	Activate func(ctx context.Context, ip string) error
@@ -42,6 +44,13 @@ type Spec struct {
 	Deactivate func(ctx context.Context)
 	// Changed is called after each change of state. It must not block, nor wait for the task. It may be nil.
 	Changed func()
+}
+
+// Upstream is what a task reaches by a name of its own, as through Service Connect's proxy.
+type Upstream struct {
+	Name    string
+	Port    int
+	Handler http.Handler
 }
 
 // Task is one run of a task definition. Its methods may be called from any goroutine.

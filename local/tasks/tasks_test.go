@@ -787,6 +787,46 @@ while not os.path.exists("/tmp/go"): time.sleep(.05)`),
 	}
 }
 
+// TestUpstreams holds that a task reaches what it is given by name and port, also where two have the same port, that all of its
+// containers do, and that others do not.
+func TestUpstreams(t *testing.T) {
+	f := newFixture(t)
+	answer := func(text string) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			body, _ := io.ReadAll(r.Body)
+			_, _ = fmt.Fprintf(w, "%s got %s for %s%s", text, body, r.Host, r.URL)
+		})
+	}
+	const ask = `
+import socket, urllib.request
+for name in ("pricing", "stock"):
+    print(urllib.request.urlopen(f"http://{name}:8001/a?b=c", b"hello").read().decode())
+print(socket.gethostbyname("pricing"), socket.gethostbyname("stock"))`
+	afterTwo := func(c *ecstypes.ContainerDefinition) {
+		c.DependsOn = []ecstypes.ContainerDependency{{ContainerName: aws.String("two"), Condition: ecstypes.ContainerConditionComplete}}
+	}
+	r := f.start(definition(python("one", ask, afterTwo), python("two", ask, helper)), func(spec *tasks.Spec) {
+		spec.Upstreams = []tasks.Upstream{{Name: "pricing", Port: 8001, Handler: answer("first")}, {Name: "stock", Port: 8001, Handler: answer("second")}}
+	})
+	want := []string{
+		"first got hello for pricing:8001/a?b=c", "second got hello for stock:8001/a?b=c", "127.255.0.1 127.255.0.2",
+	}
+	r.end()
+	for _, name := range []string{"one", "two"} {
+		if got := f.lines(r, name); !slices.Equal(got, want) {
+			t.Errorf("%s: got %q, want %q", name, got, want)
+		}
+	}
+	other := f.start(definition(python("app", `
+import socket
+try: print(socket.gethostbyname("pricing"))
+except OSError as e: print("unknown")`)))
+	other.end()
+	if got := f.lines(other, "app"); !slices.Equal(got, []string{"unknown"}) {
+		t.Errorf("a task without it finds %q", got)
+	}
+}
+
 // listeners are the TCP addresses beyond loopback on which the host listens, as the kernel writes them.
 func listeners(t *testing.T) []string {
 	t.Helper()

@@ -1,9 +1,9 @@
 // Command pause is process 1 of the container that owns a task's network namespace, as the pause container of ECS's
 // awsvpc mode does. Beside waiting it gives the namespace the link-local address at which Fargate answers for metadata
 // and credentials, and forwards each connection to a Unix socket that the task's runner serves on the other side of a
-// bind mount.
+// bind mount. So it does on loopback addresses, for what the task reaches by Service Connect.
 //
-// Each argument is PORT=SOCKET. It ends at SIGTERM.
+// Each argument is PORT=SOCKET, at the link-local address, or ADDRESS:PORT=SOCKET. It ends at SIGTERM.
 package main
 
 import (
@@ -49,11 +49,14 @@ func run(ctx context.Context, forwards []string) error {
 	}
 	failed := make(chan error, len(forwards))
 	for _, one := range forwards {
-		port, socket, ok := strings.Cut(one, "=")
+		at, socket, ok := strings.Cut(one, "=")
 		if !ok {
 			return fmt.Errorf("%q is not PORT=SOCKET", one)
 		}
-		listener, err := new(net.ListenConfig).Listen(ctx, "tcp4", net.JoinHostPort(address, port))
+		if !strings.Contains(at, ":") {
+			at = net.JoinHostPort(address, at)
+		}
+		listener, err := new(net.ListenConfig).Listen(ctx, "tcp4", at)
 		if err != nil {
 			return fmt.Errorf("listen for tasks: %w", err)
 		}

@@ -1,0 +1,78 @@
+package cloud
+
+import (
+	"log"
+	"path"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"slipway/local/connect"
+	"slipway/local/services"
+	"slipway/local/tasks"
+)
+
+// offer makes known what a service offers by Service Connect. A service that offers nothing yet, or any more, is taken out.
+func (c *containers) offer(config services.Config) error {
+	endpoints, err := connect.Endpoints(config.ARN, config.Connect, config.Definition)
+	if err != nil {
+		return err
+	}
+	c.mesh.Put(namespaceOf(config.Connect), config.ARN, endpoints)
+	return nil
+}
+
+// namespaceOf is the namespace of a service's part in Service Connect, by its id or name; empty where it has none.
+func namespaceOf(config *ecstypes.ServiceConnectConfiguration) string {
+	if config == nil || !config.Enabled {
+		return ""
+	}
+	return path.Base(aws.ToString(config.Namespace))
+}
+
+// upstreams are what a task of a service reaches by Service Connect: all that its namespace knows when it starts, but itself. Real
+// proxies stand beside the task's ports; ours would stand in their way, so what has a port of the task's own is left out, and said.
+func (c *containers) upstreams(launch services.Launch) []tasks.Upstream {
+	namespace := namespaceOf(launch.Connect)
+	if namespace == "" {
+		return nil
+	}
+	own, all := portsOf(launch.Definition), []tasks.Upstream(nil)
+	for _, endpoint := range c.mesh.Known(namespace) {
+		switch {
+		case "service:"+path.Base(endpoint.Service) == launch.Group:
+		case slices.Contains(own, endpoint.Port):
+			log.Printf("service connect: task %s of %s cannot call %s, since it listens on port %d itself; see docs/fidelity.md",
+				launch.ID, launch.Group, endpoint.Name, endpoint.Port)
+		default:
+			all = append(all, tasks.Upstream{Name: endpoint.Name, Port: endpoint.Port, Handler: c.mesh.Proxy(endpoint)})
+		}
+	}
+	return all
+}
+
+// portsOf are the ports that a task listens on.
+func portsOf(definition ecstypes.TaskDefinition) []int {
+	var ports []int
+	for _, container := range definition.ContainerDefinitions {
+		for _, mapping := range container.PortMappings {
+			ports = append(ports, int(aws.ToInt32(mapping.ContainerPort)))
+		}
+	}
+	return ports
+}
+
+// addresses are those of the tasks of a service that run and are not unhealthy.
+func (c *containers) addresses(service string) []string {
+	cluster, group := path.Base(path.Dir(service)), "service:"+path.Base(service)
+	var found []string
+	for _, k := range c.find(&cluster) {
+		status := k.task.Status()
+		if aws.ToString(status.Group) == group && aws.ToString(status.LastStatus) == "RUNNING" &&
+			aws.ToString(status.DesiredStatus) == "RUNNING" && status.HealthStatus != ecstypes.HealthStatusUnhealthy {
+			found = append(found, status.PrivateIP())
+		}
+	}
+	return found
+}
