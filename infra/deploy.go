@@ -212,7 +212,7 @@ func deploy(ctx *pulumi.Context, court openCourt) error {
 			BoundaryARN:   access.BoundaryARN,
 			After:         net.Ready,
 			Released:      release.of(row.Before()),
-			Watch:         observer.Watch(watched(row, prefix)),
+			Watch:         observer.Watch(watched(row, cfg.Cluster, prefix)),
 			Watched:       before[row.Name],
 			Secrets:       workload.SecretInputs{ARNs: arnsOf(row, vault), KeyARN: cfg.Secrets.KmsKeyArn, Filled: release.filled(row, vault)},
 		}

@@ -44,8 +44,10 @@ func watch(ctx *pulumi.Context, cfg *config.Config, where location, prefix strin
 }
 
 // watched is what the observer needs to know of a service.
-func watched(row config.Service, prefix string) observe.Service {
-	return observe.Service{Name: row.Name, LogGroup: logRoot(prefix) + "/" + row.Name, Serves: row.Count > 0}
+func watched(row config.Service, cluster config.Cluster, prefix string) observe.Service {
+	return observe.Service{
+		Name: row.Name, LogGroup: logRoot(prefix) + "/" + row.Name, Serves: row.Count > 0 && cluster.SleepSchedule == "",
+	}
 }
 
 // watchedBefore are the alarms by which ECS took releases back in the last run, by service. They are asked for where none do now.

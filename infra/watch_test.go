@@ -2,6 +2,7 @@ package infra
 
 import (
 	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -192,6 +193,40 @@ func TestSleeping(t *testing.T) {
 	}
 	if slices.Contains(names, "backend-gone") || !slices.Contains(names, "frontend-gone") || !slices.Contains(names, "backend-5xx") {
 		t.Errorf("the alarms are %v", names)
+	}
+	asleep := sleep("cron(0 20 ? * MON-FRI *)", "cron(0 7 ? * MON-FRI *)")
+	asleep["alarms"] = "true"
+	if resources, err = declare(t, "staging", asleep); err != nil {
+		t.Fatal(err)
+	}
+	for _, alarm := range of(t, resources, alarmType) {
+		if strings.HasSuffix(alarm.Name, "-gone") {
+			t.Errorf("a stack that sleeps at night has alarm %s", alarm.Name)
+		}
+	}
+}
+
+// TestWatchedWorker holds that a service which takes no requests has no alarm on any, and so none that takes a release back.
+func TestWatchedWorker(t *testing.T) {
+	settings := map[string]string{"alarms": "true"}
+	maps.Copy(settings, services(`{"path": ["/api/*"], "port": 8000, "healthCommand": ["true"]}`, `{"healthCommand": ["true"]}`, `"back"`, `"backend"`, `"front"`, `"frontend"`))
+	resources, err := declare(t, "staging", settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, alarm := range of(t, resources, alarmType) {
+		if strings.HasPrefix(alarm.Name, "backend-") {
+			names = append(names, alarm.Name)
+		}
+	}
+	if want := []string{"backend-cpu", "backend-memory"}; !slices.Equal(names, want) {
+		t.Errorf("the worker's alarms are %v, want %v", names, want)
+	}
+	for _, service := range of(t, resources, "aws:ecs/service:Service") {
+		if declared := input(service, "alarms").IsObject(); declared != (service.Name == "frontend") {
+			t.Errorf("%s: alarms take its releases back: %t", service.Name, declared)
+		}
 	}
 }
 
