@@ -88,6 +88,7 @@ func regional(args Args) []policy.Statement {
 			Effect: policy.Allow,
 			Action: []string{
 				"ec2:AllocateAddress", "ec2:ReleaseAddress",
+				"ec2:DisassociateAddress", // of an address whose gateway a refresh has told of
 				"ec2:AssociateRouteTable", "ec2:CreateRouteTable", "ec2:DeleteRouteTable", "ec2:DisassociateRouteTable",
 				"ec2:ReplaceRouteTableAssociation", "ec2:CreateRoute", "ec2:DeleteRoute", "ec2:ReplaceRoute",
 				"ec2:AttachInternetGateway", "ec2:CreateInternetGateway", "ec2:DeleteInternetGateway", "ec2:DetachInternetGateway",

@@ -8,10 +8,15 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
+
+	"slipway/infra/identity"
+	"slipway/infra/policy/policytest"
 	"slipway/local/awsapi"
 	"slipway/local/calls"
 	"slipway/local/cloud"
@@ -21,21 +26,26 @@ import (
 // TestPolicies takes a stack of staging's shape through its life, and holds every call that the cloud recorded against the
 // policies of its roles, as the cloud itself has them: nothing that a deployment or a preview needs is missing, the preview
 // role allows no write, and what each role allows was used, or is explained in local/policies. The deploy role is refused what
-// would change itself, the boundary, the trust or the preview role.
+// would change itself, the boundary, the trust or the preview role. Its life has a release that fails in it, and the way back.
 func TestPolicies(t *testing.T) {
 	c := clone(t)
 	c.adapt(t, "staging", map[string]any{
 		// The stack goes at the end, with nothing left of it.
 		"slipway:databaseProtected": false, "slipway:databaseFinalSnapshot": false, "slipway:databaseBackupDays": 0,
 		"slipway:registryForceDelete": true, "slipway:clusterRetainTaskDefinitions": false,
+		"slipway:registryAccounts": []string{"210987654321"},
 	})
-	c.commit(t)
+	good := c.commit(t)
 	c.local(t, "preview", "staging")
 	c.local(t, "up", "staging")
 	if again := c.local(t, "up", "staging"); len(changes(again)) > 0 {
 		t.Errorf("the stack had not converged:\n%s", again)
 	}
 	c.local(t, "preview", "staging")
+	c.change(t, "backend/app/asgi.py", "raise SystemExit(\"this revision does not start\")\n")
+	c.says(t, c.refused(t, "up", "staging"), "ECS went back to", "| this revision does not start")
+	c.says(t, c.local(t, "restore", "staging"), "restoring release "+good)
+	c.says(t, c.local(t, "releases", "staging"), good)
 	printed := c.local(t, "outputs", "staging")
 	for _, role := range []string{"deploy", "preview"} {
 		want := fmt.Sprintf("%[1]sRoleArn: \"arn:aws:iam::%[2]s:role/myapp-staging-%[1]s\"", role, awsapi.Account)
@@ -44,7 +54,7 @@ func TestPolicies(t *testing.T) {
 		}
 	}
 	state := c.state(t)
-	documents := documents(t, state)
+	documents := documents(t, state, "staging", "deploy", "preview")
 	// Down removes the record with the cloud's other files; an open file stays readable.
 	record, err := os.Open(filepath.Join(c.dir, ".slipway", "cloud", "calls.jsonl"))
 	if err != nil {
@@ -93,21 +103,81 @@ func keepCalls(t *testing.T, made []calls.Call) {
 }
 
 // documents reads the policies of the roles of GitHub's jobs from the cloud.
-func documents(t *testing.T, state cloud.State) policies.Documents {
+func documents(t *testing.T, state cloud.State, stack string, roles ...string) policies.Documents {
 	t.Helper()
-	ofRole := func(role string) string {
-		return policyOf(t, state, url.Values{"Action": {"GetRolePolicy"}, "RoleName": {"myapp-staging-" + role}, "PolicyName": {role}})
+	found := map[string]string{}
+	for _, role := range roles {
+		found[role] = policyOf(t, state, url.Values{"Action": {"GetRolePolicy"}, "RoleName": {"myapp-" + stack + "-" + role}, "PolicyName": {role}})
 	}
 	var parts []string
 	for _, name := range []string{"deploy-options", "deploy-services", "deploy-watching"} {
-		arn := "arn:aws:iam::" + awsapi.Account + ":policy/myapp-staging-" + name
+		arn := "arn:aws:iam::" + awsapi.Account + ":policy/myapp-" + stack + "-" + name
 		parts = append(parts, policyOf(t, state, url.Values{"Action": {"GetPolicyVersion"}, "PolicyArn": {arn}, "VersionId": {"v1"}}))
 	}
 	options, err := policies.Join(parts...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return policies.Documents{Deploy: ofRole("deploy"), Preview: ofRole("preview"), Options: options}
+	return policies.Documents{Deploy: found["deploy"], Preview: found["preview"], Options: options}
+}
+
+// record is what the cloud has recorded so far.
+func (c checkout) record(t *testing.T) []calls.Call {
+	t.Helper()
+	file, err := os.Open(filepath.Join(c.dir, ".slipway", "cloud", "calls.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = file.Close() }()
+	made, err := calls.Read(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return made
+}
+
+// acrossAccounts holds what production's run asked of the repositories against the policies that it would meet if its stack were in
+// another account: its deploy role's in that account, and that of the repositories, as this cloud has it, in their own.
+func (c checkout) acrossAccounts(t *testing.T, record []calls.Call, account string) {
+	t.Helper()
+	needs, err := policies.Needs(record)
+	if err != nil {
+		t.Fatal(err)
+	}
+	needs = slices.DeleteFunc(policies.Of(needs, awsapi.RunKey("up")), func(n policies.Need) bool { return !strings.Contains(n.Resource, ":repository/") })
+	seen := map[string]bool{}
+	var repositories []string
+	for _, n := range needs {
+		seen[n.Action] = true
+		if !slices.Contains(repositories, n.Resource) {
+			repositories = append(repositories, n.Resource)
+		}
+	}
+	for _, action := range []string{"ecr:DescribeRepositories", "ecr:DescribeImages", "ecr:BatchGetImage", "ecr:PutImage"} {
+		if !seen[action] {
+			t.Errorf("production's run is not on record with %s: %v", action, needs)
+		}
+	}
+	role, err := identity.DeployPolicy(identity.Args{
+		Prefix: "myapp-production", Partition: "aws", Account: account, Region: awsapi.Region, OwnsProvider: true, ImageARNs: repositories,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := ecr.NewFromConfig(awsapi.Config(c.state(t).Endpoint))
+	for _, n := range needs {
+		_, name, _ := strings.Cut(n.Resource, ":repository/")
+		shared, err := client.GetRepositoryPolicy(t.Context(), &ecr.GetRepositoryPolicyInput{RepositoryName: &name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if verdict, err := policytest.Evaluate(role, n.Request); err != nil || !verdict.Allowed {
+			t.Errorf("production's deploy role lacks %s: %s, %v", n, verdict, err)
+		}
+		if verdict, err := policytest.Share(*shared.PolicyText, account, n.Request); err != nil || !verdict.Allowed {
+			t.Errorf("the repository does not let another account do %s: %s, %v", n, verdict, err)
+		}
+	}
 }
 
 // policyOf asks IAM for one policy.

@@ -2,13 +2,20 @@ package e2e
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+
+	"slipway/local/awsapi"
+	"slipway/local/policies"
+	"slipway/ops/report"
 )
 
 // failure is a commit that cannot run, and what the verdict on it must say.
@@ -61,7 +68,8 @@ func withBackend(content, lines string) string {
 
 // TestVerdict releases what cannot run, again and again: each `up` must fail within minutes, in words that say why, with the
 // release before still serving and the frontend untouched, though each commit changes it, too. Then the way back: by name, with
-// no build, to the very image that ran.
+// no build, to the very image that ran; after releases that were killed; and after somebody has changed something by hand. All that
+// it took is within the deploy role's policies.
 func TestVerdict(t *testing.T) {
 	c := clone(t)
 	// The sample's minute of grace would make a failing health check take minutes. There is nothing else to wait for.
@@ -119,7 +127,17 @@ func TestVerdict(t *testing.T) {
 	never := strings.Repeat("0", 40)
 	c.says(t, c.refused(t, "rollback", never), "release "+never+" has not run well in local", "make up STACK=local")
 	c.says(t, c.refused(t, "rollback", "main"), `"main" is not a commit`, "make releases STACK=local")
+	c.killReleases(t, good, ran)
+	c.holdLock(t)
+	c.drift(t)
 	c.followRunbook(t, good)
+	lacks, err := policies.Lacks(documents(t, c.state(t), "local", "deploy"), c.record(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, one := range lacks {
+		t.Errorf("the deploy role needs and lacks %s", one)
+	}
 	c.local(t, "down")
 }
 
@@ -149,6 +167,41 @@ func (c checkout) followRunbook(t *testing.T, release string) {
 	c.says(t, typed("review"), "1 resource with state is replaced or deleted", "<code>dbName</code>")
 }
 
+// untouched says whether the last run, which failed, is on record as one that had changed nothing.
+func (c checkout) untouched(t *testing.T, stack string) bool {
+	t.Helper()
+	runs, err := report.ReadRuns(report.RunsPath(c.dir, stack))
+	if err != nil || len(runs) == 0 {
+		t.Fatalf("on record are %v, %v", runs, err)
+	}
+	return runs[len(runs)-1].Untouched
+}
+
+// drift changes something by hand, and has the commands of the runbook say so and put it right.
+func (c checkout) drift(t *testing.T) {
+	t.Helper()
+	group, days := "/slipway/myapp-local/backend", int32(3)
+	_, err := cloudwatchlogs.NewFromConfig(awsapi.Config(c.state(t).Endpoint)).PutRetentionPolicy(t.Context(), &cloudwatchlogs.PutRetentionPolicyInput{
+		LogGroupName: &group, RetentionInDays: &days,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	find := exec.CommandContext(t.Context(), "make", "--no-print-directory", "drift", "STACK=local")
+	find.Dir = c.dir
+	found, err := find.CombinedOutput()
+	if err == nil {
+		t.Error("drift was found, and the command did not fail")
+	}
+	c.says(t, string(found), "retentionInDays", "make refresh STACK=local")
+	run(t, c.dir, "make", "--no-print-directory", "refresh", "STACK=local")
+	mended := run(t, c.dir, "make", "--no-print-directory", "up", "STACK=local")
+	if touched := changes(mended); !slices.Contains(touched, "aws:cloudwatch:LogGroup") {
+		t.Errorf("what had drifted was not put right, but %v:\n%s", touched, mended)
+	}
+	c.says(t, run(t, c.dir, "make", "--no-print-directory", "drift", "STACK=local"), "local: no drift")
+}
+
 // judge releases what cannot run, and holds what must be true after it.
 func (c checkout) judge(t *testing.T, f failure, good string, ran outputs) {
 	t.Helper()
@@ -172,6 +225,9 @@ func (c checkout) judge(t *testing.T, f failure, good string, ran outputs) {
 	c.says(t, log, append(f.words, "services.backend: myapp-local-backend:", "was asked for, and ECS went back to")...)
 	if touchesFrontend.MatchString(log) {
 		t.Errorf("the frontend was touched:\n%s", log)
+	}
+	if c.untouched(t, "local") {
+		t.Error("a release that ECS took back is on record as one that changed nothing")
 	}
 	c.settle(t)
 	c.mustRun(t, ran.URL, good)

@@ -29,7 +29,7 @@ var args = identity.Args{
 	State:  identity.State{Bucket: "state", KeyARN: "arn:aws:kms:us-east-1:123456789012:key/2", Project: "slipway", Stack: "staging"},
 }
 
-// recorded are the different calls of one run of staging: preview, up, up, preview, down. TestPolicies of e2e keeps them in its
+// recorded are the different calls of one life of staging: preview, up, up, preview, a release that fails, restore, releases, down. TestPolicies of e2e keeps them in its
 // output folder; this copy is of November 2026.
 func recorded(t *testing.T) []calls.Call {
 	t.Helper()

@@ -61,11 +61,9 @@ const (
 	docker    = "images are pushed to a real ECR by its registry's protocol, which asks for it; here they are pushed past AWS's API"
 	inABucket = "a state in a bucket"
 	withKey   = "a customer key encrypts the secrets of services: secretsKmsKeyArn"
-	verdict   = "the verdict on a release that failed"
 	named     = "the names of the domain, which the deploy role may not choose, come, change or go"
 	emptied   = "a bucket that holds logs goes; here the load balancer writes none"
 	noChatbot = "the embedded cloud has no Chatbot: alarmsSlackChannel"
-	shared    = "another account runs the images: registryAccounts"
 )
 
 // persons are the calls of `up` and `down` that the deploy role must be refused. They are what makes and takes away the roles
@@ -122,17 +120,10 @@ var deployUnused = []Exception{
 	{"ecr:PutImageScanningConfiguration", "", change},
 	{"ecr:PutImageTagMutability", "", change},
 	{"ecr:UntagResource", "", tagsGo},
-	{"ecr:GetRepositoryPolicy", "", shared},
-	{"ecr:SetRepositoryPolicy", "", shared},
-	{"ecr:DeleteRepositoryPolicy", "", shared},
 
 	{"ecs:UpdateCluster", "", "clusterContainerInsights changes"},
 	{"ecs:ListTagsForResource", "", "the provider asks for tags where a description holds none"},
 	{"ecs:UntagResource", "", tagsGo},
-	{"ecs:DescribeServiceDeployments", "", verdict},
-	{"ecs:DescribeTasks", "", verdict},
-	{"ecs:ListServiceDeployments", "", verdict},
-	{"ecs:ListTasks", "", verdict},
 
 	{"elasticloadbalancing:ModifyListener", "", change},
 	{"elasticloadbalancing:ModifyListenerAttributes", "", change},
@@ -147,7 +138,6 @@ var deployUnused = []Exception{
 	{"iam:UpdateAssumeRolePolicy", "", "another release of this program trusts its tasks in other words"},
 	{"iam:UpdateRole", "", "another release of this program describes its tasks' roles in other words"},
 
-	{"logs:GetLogEvents", "", verdict},
 	{"logs:UntagResource", "", tagsGo},
 
 	{"rds:CreateDBSnapshot", "", "databaseFinalSnapshot is true, and the database goes"},

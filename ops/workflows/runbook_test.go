@@ -86,3 +86,33 @@ esac
 		t.Errorf("only %d commands were found", ran)
 	}
 }
+
+// typed is a command in the runbook: what stands between backquotes or on a line of a block and begins as one does.
+var typed = regexp.MustCompile("(?m)(?:^|`)((?:aws|curl|docker|gh|git|make|psql|pulumi|terraform) [^`#\n]*)")
+
+// alsoRun are commands of the runbook that neither names a stack that tests type them for nor is left out: where each is run.
+var alsoRun = map[string]string{
+	"make up":                           "local/e2e, all of it",
+	"make outputs":                      "local/e2e, TestVerdict, by `make outputs STACK=local`",
+	"make secret STACK=... SECRET=NAME": "local/e2e, TestOptions",
+	"pulumi cancel --stack STACK":       "local/e2e, TestVerdict, checkout.holdLock",
+}
+
+// TestRunbookIsRun holds that the runbook names no command that no test runs: those for the embedded cloud and for staging are typed
+// by tests that find them in it, and the few others are known.
+func TestRunbookIsRun(t *testing.T) {
+	found := map[string]bool{}
+	for _, match := range typed.FindAllStringSubmatch(read(t, "docs/runbook.md"), -1) {
+		command := strings.TrimSpace(match[1])
+		found[command] = true
+		isRun := makeCommand.FindString(command) == command && (strings.Contains(command, "STACK=local") || strings.Contains(command, "STACK=staging"))
+		if !isRun && alsoRun[command] == "" {
+			t.Errorf("no test is known to run `%s`", command)
+		}
+	}
+	for command, where := range alsoRun {
+		if !found[command] {
+			t.Errorf("the runbook does not say `%s` any more, which is run by %s", command, where)
+		}
+	}
+}
