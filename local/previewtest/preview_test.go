@@ -3,8 +3,6 @@ package previewtest
 import (
 	"context"
 	"io"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -17,7 +15,6 @@ import (
 
 	"slipway/local/awsapi"
 	"slipway/local/mototest"
-	"slipway/local/tools"
 	"slipway/ops/cost"
 	"slipway/ops/enginejson"
 	"slipway/ops/review"
@@ -82,48 +79,11 @@ func (r *recorder) Run(ctx context.Context, dir string, in io.Reader, outs, errs
 
 func open(t *testing.T) (auto.Stack, *recorder) {
 	t.Helper()
-	cache := mototest.Cache(t)
-	bin, err := cache.Pulumi(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	plugin, err := cache.AWSPlugin(t.Context(), "..")
-	if err != nil {
-		t.Fatal(err)
-	}
-	cli, err := auto.NewPulumiCommand(&auto.PulumiCommandOptions{Root: filepath.Dir(filepath.Dir(bin))})
-	if err != nil {
-		t.Fatal(err)
-	}
-	home, state := t.TempDir(), t.TempDir()
-	// The CLI takes only real folders for plugins, and in them links.
-	folder := filepath.Join(home, "plugins", "resource-aws-v"+tools.AWSVersion)
-	if err := os.MkdirAll(folder, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	files, err := os.ReadDir(plugin)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, file := range files {
-		if err := os.Symlink(filepath.Join(plugin, file.Name()), filepath.Join(folder, file.Name())); err != nil {
-			t.Fatal(err)
-		}
-	}
-	r := &recorder{PulumiCommand: cli}
-	stack, err := auto.UpsertStackInlineSource(t.Context(), "staging", "slipway", before,
-		auto.WorkDir(t.TempDir()), auto.Pulumi(r), auto.PulumiHome(home), auto.EnvVars(map[string]string{
-			"PULUMI_BACKEND_URL": "file://" + state, "PULUMI_CONFIG_PASSPHRASE": "", "PULUMI_SKIP_UPDATE_CHECK": "true",
-			"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true", "AWS_ENDPOINT_URL": mototest.Start(t), "AWS_ACCESS_KEY_ID": "test",
-			"AWS_SECRET_ACCESS_KEY": "test", "AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": os.DevNull,
-			"AWS_SHARED_CREDENTIALS_FILE": os.DevNull,
-		}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := stack.SetConfig(t.Context(), "aws:region", auto.ConfigValue{Value: awsapi.Region}); err != nil {
-		t.Fatal(err)
-	}
+	r := &recorder{}
+	stack := mototest.Stack(t, "staging", before, func(cli auto.PulumiCommand) auto.PulumiCommand {
+		r.PulumiCommand = cli
+		return r
+	})
 	return stack, r
 }
 
