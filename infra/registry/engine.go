@@ -61,7 +61,7 @@ func emulated(ctx context.Context, platform string) bool {
 
 // dockerCLI runs the Docker CLI, and returns what it prints or, as an error, says.
 func dockerCLI(ctx context.Context, args ...string) (string, error) {
-	out, err := exec.CommandContext(ctx, "docker", args...).Output() //nolint:gosec // the arguments are ours
+	out, err := exec.CommandContext(ctx, "docker", args...).Output()
 	text := strings.TrimSpace(string(out))
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
 		return "", fmt.Errorf("%w: %s", err, strings.TrimSpace(text+" "+string(exit.Stderr)))

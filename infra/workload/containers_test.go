@@ -182,7 +182,8 @@ func TestKinds(t *testing.T) {
 	}{
 		"public": {
 			func(s *config.Service) { s.Paths = []string{"/api/*"} },
-			`"portMappings":[{"containerPort":8000,"hostPort":8000,"protocol":"tcp"}]`, []string{"A", "HOSTNAME", "INNER_URL", "KEEP_ALIVE_SECONDS", "PORT", "REVISION", "Z"},
+			`"portMappings":[{"containerPort":8000,"hostPort":8000,"protocol":"tcp"}]`,
+			[]string{"A", "HOSTNAME", "INNER_URL", "KEEP_ALIVE_SECONDS", "PORT", "REVISION", "Z"},
 		},
 		"internal": {
 			func(s *config.Service) { s.Internal = true },
@@ -191,11 +192,13 @@ func TestKinds(t *testing.T) {
 		},
 		"worker": {
 			func(s *config.Service) { s.Port, s.HealthCommand = 0, nil },
-			`"portMappings":[]`, []string{"A", "INNER_URL", "REVISION", "Z"},
+			`"portMappings":[]`,
+			[]string{"A", "INNER_URL", "REVISION", "Z"},
 		},
 		"scheduled": {
 			func(s *config.Service) { s.Port, s.HealthCommand, s.Schedule = 0, nil, "rate(1 hour)" },
-			`"portMappings":[]`, []string{"A", "INNER_URL", "REVISION", "Z"},
+			`"portMappings":[]`,
+			[]string{"A", "INNER_URL", "REVISION", "Z"},
 		},
 	} {
 		containers, text := render(t, task(func(task *workload.Task) {

@@ -60,7 +60,7 @@ func read(in io.Reader, out io.Writer, name string) (string, error) {
 	var err error
 	if file, ok := in.(*os.File); ok && isatty.IsTerminal(file.Fd()) {
 		_, _ = fmt.Fprintf(out, "value of %s (it is not shown): ", name)
-		text, err = term.ReadPassword(int(file.Fd())) //nolint:gosec // a file's number
+		text, err = term.ReadPassword(int(file.Fd()))
 		_, _ = fmt.Fprintln(out)
 	} else {
 		text, err = io.ReadAll(io.LimitReader(in, limit+2))
