@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -81,6 +82,8 @@ func start(exe string, args []string, dir string) (*exec.Cmd, error) {
 	defer func() { _ = log.Close() }()
 	command := exec.Command(exe, args...) //nolint:noctx // ourselves, to outlive this process
 	command.Stdout, command.Stderr = log, log
+	// What leads a run to this cloud, or the user's to AWS, is not for the cloud: moto refuses an empty profile.
+	command.Env = slices.DeleteFunc(os.Environ(), func(variable string) bool { return strings.HasPrefix(variable, "AWS_") })
 	command.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := command.Start(); err != nil {
 		return nil, fmt.Errorf("start the cloud: %w", err)

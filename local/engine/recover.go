@@ -68,9 +68,13 @@ func (e Engine) strays(ctx context.Context, running cloud.State, state string) (
 var madeByAWS = []string{"DescribeNetworkInterfaces", "DescribeDBSnapshots"}
 
 // isKnown says whether a line of the inventory is in a state, or is nothing that a state would know. Rules of a security group
-// go by their group where that is a network's default one, whose rules nobody declares.
+// go by their group where that is a network's default one, whose rules nobody declares. Task definitions go by their family: those of
+// earlier releases stay, as the way back, and no state keeps them.
 func isKnown(line, state string) bool {
 	fields := strings.Fields(line)
+	if fields[1] == "taskDefinitionArns" {
+		return strings.Contains(state, fields[2][:strings.LastIndex(fields[2], ":")+1])
+	}
 	if strings.Contains(state, fields[2]) || slices.Contains(madeByAWS, fields[1]) {
 		return true
 	}
