@@ -9,14 +9,20 @@ import (
 	"testing"
 
 	"gopkg.in/yaml.v3"
+
+	"slipway/local/awsapi"
 )
 
 // TestStagingAndProduction converges both stacks of AWS in one embedded account, with their own values: staging owns what
 // an account has once and builds; production takes both, and runs the very images of staging with no build. Neither can be
 // destroyed by a slip.
+//
+// Production names the registry's account, as where it has one of its own, and staging shares its repositories with another: the
+// embedded cloud has one account, so the calls are those of a promotion between two, and they are held against the policies of both.
 func TestStagingAndProduction(t *testing.T) {
 	c := clone(t)
-	c.adapt(t, "staging", nil)
+	const another = "210987654321"
+	c.adapt(t, "staging", map[string]any{"slipway:registryAccounts": []string{another}})
 	released := c.commit(t)
 	staging := c.local(t, "up", "staging")
 	if !strings.Contains(staging, "docker:index:Image") {
@@ -33,9 +39,11 @@ func TestStagingAndProduction(t *testing.T) {
 			t.Errorf("the refusal of what staging never ran does not say %q:\n%s", want, refusal)
 		}
 	}
-	c.adapt(t, "production", map[string]any{"slipway:revision": released})
+	c.adapt(t, "production", map[string]any{"slipway:revision": released, "slipway:registryAccount": awsapi.Account})
 	c.commit(t)
+	before := len(c.record(t))
 	production := c.local(t, "up", "production")
+	c.acrossAccounts(t, c.record(t)[before:], another)
 	for _, taken := range []string{"docker:index:Image", "aws:ecr:Repository", "aws:iam:OpenIdConnectProvider"} {
 		if strings.Contains(production, taken) {
 			t.Errorf("production has a %s of its own:\n%s", taken, production)
@@ -65,6 +73,12 @@ func TestStagingAndProduction(t *testing.T) {
 	}
 	if again := c.local(t, "up", "production"); len(changes(again)) > 0 {
 		t.Errorf("production had not converged:\n%s", again)
+	}
+	c.adapt(t, "production", map[string]any{"slipway:revision": ""}) // and so what is checked out, which staging has not run
+	c.commit(t)
+	c.says(t, c.refused(t, "up", "production"), "has not run well in production or staging")
+	if !c.untouched(t, "production") {
+		t.Error("a refusal is on record as a run that changed something")
 	}
 	held := c.inventory(t)
 	if log := c.refused(t, "down", "production"); !strings.Contains(log, "protect") {
