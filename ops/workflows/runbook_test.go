@@ -94,7 +94,7 @@ var typed = regexp.MustCompile("(?m)(?:^|`)((?:aws|curl|docker|gh|git|make|psql|
 var alsoRun = map[string]string{
 	"make up":                           "local/e2e, all of it",
 	"make outputs":                      "local/e2e, TestVerdict, by `make outputs STACK=local`",
-	"make secret STACK=... SECRET=NAME": "local/e2e, TestOptions",
+	"make secret STACK=... SECRET=NAME": "ops/secret, behind the command: the value comes from a terminal or a pipe",
 	"pulumi cancel --stack STACK":       "local/e2e, TestVerdict, checkout.holdLock",
 }
 
