@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -213,8 +214,10 @@ func prowler(ctx context.Context, python, endpoint, dir string) ([]Finding, erro
 	args := append([]string{"-m", "prowler", "aws", "--region", "us-east-1", "--service"}, audited...)
 	command := exec.CommandContext(ctx, python, append(args, "--ignore-exit-code-3", "--no-banner", "--no-color",
 		"--aws-retries-max-attempts", "1", "--output-formats", "json-ocsf", "--output-directory", dir, "--output-filename", "prowler")...)
-	command.Env = append(os.Environ(), "AWS_ENDPOINT_URL="+endpoint, "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test",
-		"AWS_SESSION_TOKEN=", "AWS_PROFILE=", "AWS_DEFAULT_REGION=us-east-1", "AWS_EC2_METADATA_DISABLED=true")
+	// Nothing of the caller's own: a profile or a session would be another account's.
+	others := slices.DeleteFunc(os.Environ(), func(variable string) bool { return strings.HasPrefix(variable, "AWS_") })
+	command.Env = append(others, "AWS_ENDPOINT_URL="+endpoint, "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test",
+		"AWS_DEFAULT_REGION=us-east-1", "AWS_EC2_METADATA_DISABLED=true")
 	if words, err := command.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("prowler: %w\n%s", err, words)
 	}
