@@ -97,7 +97,8 @@ func newPlane(ctx context.Context, opts planeOptions) (*plane, error) {
 		balancing:  &balancing{api: elb.NewFromConfig(config), names: acm.namesOf, plane: listening}, certificates: acm,
 		databases: &databases{
 			api: rds.NewFromConfig(config), secrets: secretsmanager.NewFromConfig(config), servers: servers, faults: opts.faults, ctx: planeCtx,
-			creating: map[string]bool{}, ailing: map[string]condition{},
+			creating: map[string]bool{}, ailing: map[string]condition{}, insights: map[string]bool{}, snapshots: map[string]database.Snapshot{},
+			surplus: map[string]string{},
 		},
 	}
 	p.scheduling = newScheduling(scheduler.NewFromConfig(config), p.containers)

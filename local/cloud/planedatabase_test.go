@@ -41,13 +41,19 @@ func (f *fixture) createDatabase(id string) dbInstance {
 		MasterUsername: aws.String("master"), ManageMasterUserPassword: aws.Bool(true),
 	})
 	f.ok(err)
-	d := dbInstance{fixture: f, id: id, states: []string{aws.ToString(made.DBInstance.DBInstanceStatus)}}
+	return f.awaitDatabase(id, aws.ToString(made.DBInstance.DBInstanceStatus))
+}
+
+// awaitDatabase waits until an instance is available, which had these states before.
+func (f *fixture) awaitDatabase(id string, states ...string) dbInstance {
+	f.t.Helper()
+	d := dbInstance{fixture: f, id: id, states: states}
 	var found rdstypes.DBInstance
 	await(f.t, "the instance is available", func() bool {
 		answer, err := f.rds.DescribeDBInstances(f.t.Context(), &awsrds.DescribeDBInstancesInput{DBInstanceIdentifier: &id})
 		f.ok(err)
 		found = answer.DBInstances[0]
-		if status := aws.ToString(found.DBInstanceStatus); status != d.states[len(d.states)-1] {
+		if status := aws.ToString(found.DBInstanceStatus); len(d.states) == 0 || status != d.states[len(d.states)-1] {
 			d.states = append(d.states, status)
 		}
 		return aws.ToString(found.DBInstanceStatus) == "available"

@@ -32,9 +32,12 @@ type databases struct {
 	ctx     context.Context // ends with the cloud
 	working sync.WaitGroup  // creations under way
 
-	mu       sync.Mutex
-	creating map[string]bool      // by instance: until its server answers
-	ailing   map[string]condition // by instance: the faults that were carried out
+	mu        sync.Mutex
+	creating  map[string]bool              // by instance: until its server answers
+	ailing    map[string]condition         // by instance: the faults that were carried out
+	insights  map[string]bool              // by instance: Performance Insights, which moto forgets
+	snapshots map[string]database.Snapshot // by snapshot
+	surplus   map[string]string            // by instance: a secret that moto makes too many
 }
 
 // condition is what is wrong with a server on demand.
@@ -45,26 +48,40 @@ const (
 	forceTLSSince   = 15 // the major version from which rds.force_ssl is on by default (RDS User Guide, "Requiring an SSL connection")
 	dataVolumeMiB   = 512
 	forceTLSSetting = "rds.force_ssl"
+	slowSetting     = "log_min_duration_statement"
 )
 
 // amend has the servers follow what a call has asked for, and shows their states.
 func (d *databases) amend(ctx context.Context, operation string, form url.Values, body []byte) ([]byte, error) {
-	id := form.Get("DBInstanceIdentifier")
+	id, snapshot := form.Get("DBInstanceIdentifier"), snapshotName(form.Get("DBSnapshotIdentifier"))
+	if on := form.Get("EnablePerformanceInsights"); on != "" {
+		d.mu.Lock()
+		d.insights[id] = on == "true"
+		d.mu.Unlock()
+	}
+	var err error
 	switch operation {
 	case "CreateDBInstance":
-		if err := d.create(ctx, id); err != nil {
-			return nil, err
-		}
+		err = d.create(ctx, id, nil)
+	case "RestoreDBInstanceFromDBSnapshot":
+		err = d.restore(ctx, id, snapshot)
 	case "ModifyDBInstance":
-		if form.Get("RotateMasterUserPassword") == "true" {
-			if err := d.rotate(ctx, id); err != nil {
-				return nil, err
-			}
+		// With the latter moto has made another secret, which has no password yet.
+		if form.Get("RotateMasterUserPassword") == "true" || form.Get("ManageMasterUserPassword") == "true" {
+			err = errors.Join(d.rotate(ctx, id), d.dropSurplus(ctx, id))
 		}
 	case "DeleteDBInstance":
-		if err := d.delete(ctx, id); err != nil {
-			return nil, err
+		if last := form.Get("FinalDBSnapshotIdentifier"); last != "" {
+			err = d.take(ctx, id, last)
 		}
+		err = errors.Join(err, d.delete(ctx, id))
+	case "CreateDBSnapshot":
+		err = d.take(ctx, id, snapshot)
+	case "DeleteDBSnapshot":
+		d.forget(snapshot)
+	}
+	if err != nil {
+		return nil, err
 	}
 	return instance.ReplaceAllFunc(body, d.amendInstance), nil
 }
@@ -74,13 +91,22 @@ var (
 	instanceID = regexp.MustCompile(`<DBInstanceIdentifier>([^<]+)</DBInstanceIdentifier>`)
 )
 
-const availableElement = "<DBInstanceStatus>available</DBInstanceStatus>"
+const (
+	availableElement = "<DBInstanceStatus>available</DBInstanceStatus>"
+	insightsElements = "<PerformanceInsightsEnabled>true</PerformanceInsightsEnabled>" +
+		"<PerformanceInsightsRetentionPeriod>7</PerformanceInsightsRetentionPeriod>"
+)
 
 func (d *databases) amendInstance(element []byte) []byte {
 	match := instanceID.FindSubmatch(element)
 	if match == nil {
 		return element
 	}
+	d.mu.Lock()
+	if d.insights[string(match[1])] {
+		element = bytes.Replace(element, []byte("</DBInstance>"), []byte(insightsElements+"</DBInstance>"), 1)
+	}
+	d.mu.Unlock()
 	status := d.status(string(match[1]))
 	if status == "" { // moto's word holds for what has no server, such as another engine
 		return element
@@ -98,9 +124,9 @@ func (d *databases) status(id string) string {
 	return d.servers.Status(id)
 }
 
-// create starts a server for an instance that moto has taken, with a password of its own in the secret. It goes on by itself;
-// the API shows the instance as creating.
-func (d *databases) create(ctx context.Context, id string) error {
+// create starts a server for an instance that moto has taken, with a password of its own in the secret, and with what a snapshot
+// holds, unless it is nil. It goes on by itself; the API shows the instance as creating.
+func (d *databases) create(ctx context.Context, id string, from *database.Snapshot) error {
 	found, err := d.describe(ctx, id)
 	if err != nil {
 		return err
@@ -115,17 +141,22 @@ func (d *databases) create(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	force, err := d.forcesTLS(ctx, found)
+	parameters, err := d.parameters(ctx, found)
 	if err != nil {
 		return err
 	}
+	slow, _ := strconv.Atoi(parameters[slowSetting]) // -1 and nothing are none
 	wanted := database.Instance{
 		ID: id, Host: aws.ToString(found.Endpoint.Address), Port: port(found), Database: aws.ToString(found.DBName),
-		User: aws.ToString(found.MasterUsername), Major: major(found), ForceTLS: force, StorageMiB: dataVolumeMiB,
+		User: aws.ToString(found.MasterUsername), Major: major(found), StorageMiB: dataVolumeMiB,
+		ForceTLS: forcesTLS(parameters, major(found)), SlowMillis: max(slow, 0),
 	}
 	d.setCreating(id, true)
 	d.working.Go(func() {
 		err := d.servers.Create(d.ctx, wanted, password) // told in the log, and the API shows the instance as failed
+		if err == nil && from != nil {
+			err = d.servers.Restore(d.ctx, id, *from, password)
+		}
 		d.setCreating(id, false)
 		if err == nil {
 			err = d.bring(d.ctx, id, d.wanted()) // a fault may be older than the instance
@@ -171,24 +202,33 @@ func (d *databases) describe(ctx context.Context, id string) (rdstypes.DBInstanc
 	return found.DBInstances[0], nil
 }
 
-// forcesTLS says whether an instance refuses connections without TLS: by its parameter group, else by its version.
-func (d *databases) forcesTLS(ctx context.Context, found rdstypes.DBInstance) (bool, error) {
+// parameters are those of an instance's parameter group that somebody has set.
+func (d *databases) parameters(ctx context.Context, found rdstypes.DBInstance) (map[string]string, error) {
+	values := map[string]string{}
 	for _, group := range found.DBParameterGroups {
 		pages := rds.NewDescribeDBParametersPaginator(d.api, &rds.DescribeDBParametersInput{DBParameterGroupName: group.DBParameterGroupName})
 		for pages.HasMorePages() {
 			page, err := pages.NextPage(ctx)
 			if err != nil {
-				return false, fmt.Errorf("read parameter group %s: %w", aws.ToString(group.DBParameterGroupName), err)
+				return nil, fmt.Errorf("read parameter group %s: %w", aws.ToString(group.DBParameterGroupName), err)
 			}
 			for _, parameter := range page.Parameters {
-				if aws.ToString(parameter.ParameterName) == forceTLSSetting && parameter.ParameterValue != nil {
-					return *parameter.ParameterValue == "1", nil
+				if parameter.ParameterValue != nil {
+					values[aws.ToString(parameter.ParameterName)] = *parameter.ParameterValue
 				}
 			}
 		}
 	}
-	version, err := strconv.Atoi(major(found))
-	return err == nil && version >= forceTLSSince, nil
+	return values, nil
+}
+
+// forcesTLS says whether an instance refuses connections without TLS: by its parameters, else by its version.
+func forcesTLS(parameters map[string]string, major string) bool {
+	if value, set := parameters[forceTLSSetting]; set {
+		return value == "1"
+	}
+	version, err := strconv.Atoi(major)
+	return err == nil && version >= forceTLSSince
 }
 
 // newPassword puts a new password into the secret of an instance.

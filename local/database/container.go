@@ -3,6 +3,7 @@ package database
 import (
 	"archive/tar"
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -107,7 +108,7 @@ exec cat <&3`
 
 // settings are those that differ from PostgreSQL's own. RDS derives the sizes from the instance class; here they are
 // small.
-func settings(port int) string {
+func settings(port, slowMillis int) string {
 	return fmt.Sprintf(`listen_addresses = '*'
 port = %d
 unix_socket_directories = ''
@@ -122,7 +123,8 @@ min_wal_size = 32MB
 max_wal_size = 64MB
 timezone = 'UTC'
 log_timezone = 'UTC'
-`, port, runVolume)
+log_min_duration_statement = %[3]d
+`, port, runVolume, cmp.Or(slowMillis, -1))
 }
 
 // clientAuthentication is pg_hba.conf. With rds.force_ssl, RDS has lines of type hostssl in place of host (Amazon RDS
@@ -218,7 +220,7 @@ func (s *Servers) files(server *server) (io.Reader, error) {
 	writer := tar.NewWriter(&archive)
 	for name, content := range map[string]string{
 		"server.crt": string(certificate), "server.key": string(key), "password": server.admin,
-		"pg_hba.conf": clientAuthentication(server.ForceTLS), "rds.conf": settings(server.Port),
+		"pg_hba.conf": clientAuthentication(server.ForceTLS), "rds.conf": settings(server.Port, server.SlowMillis),
 	} {
 		err := writer.WriteHeader(&tar.Header{Name: name, Mode: 0o600, Size: int64(len(content)), ModTime: time.Now()})
 		if err == nil {

@@ -47,6 +47,7 @@ type Instance struct {
 	User       string // MasterUsername
 	Major      string // major version of the engine, such as 17
 	ForceTLS   bool   // parameter rds.force_ssl: connections without TLS are refused
+	SlowMillis int    // parameter log_min_duration_statement; 0 for none
 	StorageMiB int    // AllocatedStorage, in memory of this machine, without the write-ahead log; 0 for 512, and 64 at least
 }
 
