@@ -160,7 +160,8 @@ func TestDeploymentAlarms(t *testing.T) {
 				"pulumi:pulumi:readStackResourceOutputs": func(resource.PropertyMap) (resource.PropertyMap, error) {
 					return resource.NewPropertyMapFromMap(map[string]any{"outputs": map[string]any{
 						"urn:pulumi:staging::slipway::slipway:workload:Service$aws:ecs/service:Service::backend": map[string]any{
-							"alarms": map[string]any{"alarmNames": c.before, "enable": true, "rollback": true},
+							"type":    "aws:ecs/service:Service",
+							"outputs": map[string]any{"alarms": map[string]any{"alarmNames": c.before, "enable": true, "rollback": true}},
 						},
 					}}), nil
 				},

@@ -31,9 +31,10 @@ type args struct {
 // Of returns the outputs of the resources of a type, such as docker:index/image:Image, by their names.
 func (s State) Of(token string) map[string]map[string]any {
 	found := map[string]map[string]any{}
-	for urn, outputs := range s.resources {
+	for urn, entry := range s.resources {
 		if parent, name, ok := strings.Cut(urn, token+"::"); ok && (strings.HasSuffix(parent, "::") || strings.HasSuffix(parent, "$")) {
-			found[name], _ = outputs.(map[string]any)
+			resource, _ := entry.(map[string]any) // its type and its outputs
+			found[name], _ = resource["outputs"].(map[string]any)
 		}
 	}
 	return found
