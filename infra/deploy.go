@@ -74,7 +74,7 @@ func deploy(ctx *pulumi.Context, court openCourt) error {
 		},
 		OwnsProvider:     cfg.GitHub.ProviderOwned,
 		Preview:          cfg.GitHub.Preview,
-		ImageARNs:        where.repositoryARNs(cfg.Registry.Account, repositoryNames(cfg)),
+		ImageARNs:        []string{where.repositoriesARN(cfg.Registry.Account, cfg.Registry.Prefix)},
 		OwnsRepositories: cfg.Registry.Owned,
 		Roots: identity.Roots{
 			Cluster: prefix, Database: prefix, LoadBalancer: prefix, Logs: logRoot(prefix), AccessLogs: accessLogBucket(where, prefix),

@@ -99,13 +99,10 @@ func locate(ctx *pulumi.Context, zones int) (location, error) {
 	return location{Partition: partition.Partition, Account: caller.AccountId, Region: region.Name, Zones: names}, nil
 }
 
-// repositoryARNs are those of repositories in account, or in the stack's own where it is empty.
-func (l location) repositoryARNs(account string, names []string) []string {
-	arns := make([]string, len(names))
-	for i, name := range names {
-		arns[i] = fmt.Sprintf("arn:%s:ecr:%s:%s:repository/%s", l.Partition, l.Region, cmp.Or(account, l.Account), name)
-	}
-	return arns
+// repositoriesARN matches the product's repositories in account, or in the stack's own where it is empty: those that there are, and
+// those of services that a commit adds. The roles of GitHub's jobs cannot change themselves.
+func (l location) repositoriesARN(account, prefix string) string {
+	return fmt.Sprintf("arn:%s:ecr:%s:%s:repository/%s/*", l.Partition, l.Region, cmp.Or(account, l.Account), prefix)
 }
 
 // checkFolders finds services whose Dockerfile is not in the checkout, which a build would only notice half-way.

@@ -22,7 +22,7 @@ type Args struct {
 	Repository   Repository
 	OwnsProvider bool     // whether this stack creates the account's only GitHub provider, or takes the one that is there
 	Preview      bool     // whether there is a role for pull requests
-	ImageARNs    []string // ECR repositories that the deploy role may push to, and tasks pull from
+	ImageARNs    []string // patterns of the ECR repositories that the deploy role may push to, and tasks pull from
 	// OwnsRepositories says whether the deploy role may also make, change and delete those repositories.
 	OwnsRepositories bool
 	Roots            Roots // what else it may manage

@@ -18,9 +18,7 @@ import (
 var args = identity.Args{
 	Prefix: "myapp-staging", Partition: "aws", Account: awsapi.Account, Region: awsapi.Region,
 	OwnsProvider: true, OwnsRepositories: true, Preview: true,
-	ImageARNs: []string{
-		"arn:aws:ecr:us-east-1:123456789012:repository/myapp/backend", "arn:aws:ecr:us-east-1:123456789012:repository/myapp/frontend",
-	},
+	ImageARNs: []string{"arn:aws:ecr:us-east-1:123456789012:repository/myapp/*"},
 	Roots: identity.Roots{
 		Cluster: "myapp-staging", Database: "myapp-staging", LoadBalancer: "myapp-staging", Logs: "/slipway/myapp-staging",
 		AccessLogs: "myapp-staging-access-logs-123456789012", Schedules: "myapp-staging", Secrets: "myapp-staging",
