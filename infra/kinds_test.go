@@ -14,7 +14,7 @@ import (
 // kinds is a services value with a row of each kind, beside the shipped two.
 const kinds = `{
 	"frontend": {"default": true, "port": 3000, "healthCommand": ["true"], "calls": ["pricing"]},
-	"backend": {"path": ["/api/*"], "port": 8000, "database": true, "healthPath": "/api/readyz", "healthCommand": ["true"]},
+	"backend": {"path": ["/api/*"], "port": 8000, "database": true, "migration": ["migrate"], "healthPath": "/api/readyz", "healthCommand": ["true"]},
 	"pricing": {"internal": true, "port": 8001, "healthCommand": ["true"]},
 	"mail-queue": {"database": true, "calls": ["pricing"], "after": ["backend"]},
 	"report": {"schedule": "cron(15 3 * * ? *)", "scheduleTimeZone": "Europe/Berlin", "database": true},
@@ -129,7 +129,7 @@ func TestKindsOff(t *testing.T) {
 // its own names.
 func TestKindChanges(t *testing.T) {
 	of := func(row string) map[string]bool {
-		resources, err := declareKinds(t, &bench{}, `{"frontend": {"default": true, "port": 3000, "healthCommand": ["true"]}, "report": `+row+`}`)
+		resources, err := declareKinds(t, &bench{}, `{"frontend": {"default": true, "port": 3000, "healthCommand": ["true"], "database": true, "migration": ["migrate"]}, "report": `+row+`}`)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -92,7 +92,7 @@ type Network struct {
 type Database struct {
 	Name                string `key:"databaseName" default:"app" doc:"Name of the database."`
 	User                string `key:"databaseUser" default:"app" doc:"Name of the master user; its password is made and kept by RDS."`
-	AppUser             string `key:"databaseAppUser" default:"" cost:"a secret" doc:"Name of the user that services connect as, who owns nothing; a service's migration makes it, and rotates its password. Empty to let services connect as the master user."`
+	AppUser             string `key:"databaseAppUser" default:"app_user" cost:"a secret" doc:"Name of the user that services connect as, who owns nothing; a service's migration makes it, and rotates its password. Empty to let services connect as the master user."`
 	RotateHours         int    `key:"databaseRotateHours" unit:"h" default:"24" min:"0" max:"8760" doc:"Age from which on the next task with a migration gives databaseAppUser another password; 0 for every such task."`
 	Version             string `key:"databaseVersion" default:"17" doc:"Major version of PostgreSQL; minor versions follow by themselves."`
 	InstanceClass       string `key:"databaseInstanceClass" default:"db.t4g.micro" cost:"by the hour" doc:"RDS instance class."`

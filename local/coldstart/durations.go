@@ -149,6 +149,8 @@ var durations = map[string]duration{
 			"test with PostgreSQL, which destroys it as well; all in one zone", dlavric, timeTracker, testManagement, provider23560),
 	"aws:rds/parameterGroup:ParameterGroup": seconds(0, 0, 0, "one sample", bshehramService),
 	"aws:rds/subnetGroup:SubnetGroup":       seconds(1, 1.5, 2, "", bshehramService, steampipe906),
+	"aws:secretsmanager/secret:Secret": assumed(1,
+		"one call, and two that read; the provider waits for nothing that concerns it (its internal/service/secretsmanager/secret.go)"),
 	"aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": seconds(2, 3, 5,
 		"of aws_security_group_rule, which makes the same call", learn6),
 	"aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": seconds(2, 3, 5,

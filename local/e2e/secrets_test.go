@@ -18,17 +18,21 @@ func (c checkout) checkSecrets(t *testing.T, printed string) {
 	state := c.state(t)
 	var list struct{ SecretList []struct{ ARN string } }
 	call(t, state, "secretsmanager", "secretsmanager.ListSecrets", map[string]any{}, &list)
-	if len(list.SecretList) != 1 {
-		t.Fatalf("there are %d secrets, want that of the database alone", len(list.SecretList))
+	if len(list.SecretList) != 2 {
+		t.Fatalf("there are %d secrets, want those of the database's two users", len(list.SecretList))
 	}
-	var secret struct{ SecretString string }
-	call(t, state, "secretsmanager", "secretsmanager.GetSecretValue", map[string]any{"SecretId": list.SecretList[0].ARN}, &secret)
-	var database struct{ Username, Password string }
-	if err := json.Unmarshal([]byte(secret.SecretString), &database); err != nil || database.Password == "" {
-		t.Fatalf("the secret holds no password: %v", err)
+	secrets := map[string]string{}
+	for _, one := range list.SecretList {
+		var secret struct{ SecretString string }
+		call(t, state, "secretsmanager", "secretsmanager.GetSecretValue", map[string]any{"SecretId": one.ARN}, &secret)
+		var login struct{ Username, Password string }
+		if err := json.Unmarshal([]byte(secret.SecretString), &login); err != nil || login.Password == "" {
+			t.Fatalf("%s holds no password: %v", one.ARN, err)
+		}
+		secrets["the password of "+login.Username] = login.Password
 	}
 	token, registry := registryToken(t, state)
-	secrets := map[string]string{"the database's password": database.Password, "the registry's password": registry, "the registry's token": token}
+	secrets["the registry's password"], secrets["the registry's token"] = registry, token
 
 	look := func(where, text string) {
 		t.Helper()

@@ -50,8 +50,8 @@ func TestStacks(t *testing.T) {
 	}
 	staging, production := estimate(t, stacks["staging"]...), estimate(t, stacks["production"]...)
 	// By hand, in thousandths of a dollar: 730 hours of a load balancer (22.5), a NAT gateway (45), three addresses (5), two
-	// tasks of a quarter of an ARM CPU (8.095) and half a GiB (1.78) and the database (16), 20 GiB (115), a secret (400).
-	if got, want := staging.Total(), cost.Micros(730*(22_500+45_000+3*5_000+2*(8_095+1_780)+16_000)+20*115_000+400_000); got != want {
+	// tasks of a quarter of an ARM CPU (8.095) and half a GiB (1.78) and the database (16), 20 GiB (115), two secrets (400).
+	if got, want := staging.Total(), cost.Micros(730*(22_500+45_000+3*5_000+2*(8_095+1_780)+16_000)+20*115_000+2*400_000); got != want {
 		t.Errorf("staging costs %s, by hand %s", got, want)
 	}
 	d := cost.Difference(staging, production)
