@@ -7,6 +7,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsrds "github.com/aws/aws-sdk-go-v2/service/rds"
 	rdstypes "github.com/aws/aws-sdk-go-v2/service/rds/types"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 )
 
 // TestSnapshot holds that an instance that is made from a snapshot, or from the last one of an instance that has gone, has what
@@ -51,7 +52,11 @@ func TestSnapshot(t *testing.T) {
 			DBInstanceIdentifier: &restored.id, ManageMasterUserPassword: aws.Bool(true), EnablePerformanceInsights: aws.Bool(true),
 		})
 		f.ok(err)
+		first := restored.arn
 		restored = f.awaitDatabase(restored.id)
+		if _, err := f.secrets.DescribeSecret(t.Context(), &secretsmanager.DescribeSecretInput{SecretId: &first}); err == nil && first != restored.arn {
+			t.Errorf("the secret %s is nobody's", first)
+		}
 		if got, err := restored.ask(restored.secret(), "SELECT string_agg(name, ',') FROM items"); err != nil || got != want {
 			t.Errorf("the restored instance holds %q, %v, want %q", got, err, want)
 		}
