@@ -71,11 +71,10 @@ func Faults(documents Documents, record []calls.Call, run Run) ([]string, error)
 	}
 	note("the deploy role needs and lacks")(Missing(deploy, deploys, persons))
 	note("the preview role needs and lacks")(Missing(documents.Preview, previews, nil))
-	unused, stale, err := Unused(documents.Deploy, deploys, deployUnused)
-	if len(run.Options) > 0 {
-		stale = nil // an option may use what other stacks have no use for
+	if len(run.Options) == 0 { // the run of an option shows what that one uses, and this the rest
+		note("the deploy role has no use for")(Unused(documents.Deploy, deploys, deployUnused))
+		note("the preview role has no use for")(Unused(documents.Preview, previews, previewUnused))
 	}
-	note("the deploy role has no use for")(unused, stale, err)
 	for _, sid := range run.Options {
 		option, err := only(documents.Options, sid)
 		if err != nil {
@@ -83,7 +82,6 @@ func Faults(documents Documents, record []calls.Call, run Run) ([]string, error)
 		}
 		note("with " + sid + " on, the deploy role has no use for")(Unused(option, deploys, optionUnused[sid]))
 	}
-	note("the preview role has no use for")(Unused(documents.Preview, previews, previewUnused))
 	note("the preview role may change something by")(Writes(documents.Preview, previewWrites(run.InBucket)))
 	return faults, failed
 }
