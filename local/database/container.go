@@ -158,7 +158,7 @@ func (s *Servers) create(ctx context.Context, server *server, password, verifier
 	if _, err := s.run(ctx, server, files, setupScript); err != nil {
 		return errors.Join(fmt.Errorf("start PostgreSQL: %w", err), s.lastWords(ctx, server))
 	}
-	if err := s.asAdmin(ctx, server, "postgres", roles(server.Instance, verifier)...); err != nil {
+	if err := s.asAdmin(ctx, server, roles(server.Instance, verifier)...); err != nil {
 		return err
 	}
 	conn, err := s.connect(ctx, server, server.User, password, server.database())

@@ -212,7 +212,7 @@ func (s *Servers) SetPassword(ctx context.Context, id, password string) error {
 		return fmt.Errorf("take the master password of DB instance %s: %w", id, err)
 	}
 	return s.operate(ctx, id, "set the master password of", func(server *server) error {
-		return s.asAdmin(ctx, server, "postgres", "ALTER ROLE "+identifier(server.User)+" PASSWORD '"+verifier+"'")
+		return s.asAdmin(ctx, server, "ALTER ROLE "+identifier(server.User)+" PASSWORD '"+verifier+"'")
 	})
 }
 

@@ -143,7 +143,7 @@ func wait(ctx context.Context, duration time.Duration) bool {
 func (s *Servers) FillDisk(ctx context.Context, id string) error {
 	return s.operate(ctx, id, "fill the storage of", func(server *server) error {
 		if s.Status(id) == Available {
-			if err := s.asAdmin(ctx, server, "postgres", "CHECKPOINT"); err != nil {
+			if err := s.asAdmin(ctx, server, "CHECKPOINT"); err != nil {
 				return err
 			}
 		}

@@ -33,9 +33,9 @@ func roles(instance Instance, verifier string) []string {
 	return statements
 }
 
-// asAdmin carries out statements as rdsadmin, one by one.
-func (s *Servers) asAdmin(ctx context.Context, server *server, database string, statements ...string) error {
-	conn, err := s.connect(ctx, server, admin, server.admin, database)
+// asAdmin carries out statements as rdsadmin in the database that every server has, one by one.
+func (s *Servers) asAdmin(ctx context.Context, server *server, statements ...string) error {
+	conn, err := s.connect(ctx, server, admin, server.admin, "postgres")
 	if err != nil {
 		return fmt.Errorf("connect as %s: %w", admin, err)
 	}

@@ -49,13 +49,13 @@ func (s *Servers) Restore(ctx context.Context, id string, taken Snapshot, passwo
 		if err != nil {
 			return err
 		}
-		return s.asAdmin(ctx, server, "postgres", "ALTER ROLE "+identifier(server.User)+" PASSWORD '"+verifier+"'")
+		return s.asAdmin(ctx, server, "ALTER ROLE "+identifier(server.User)+" PASSWORD '"+verifier+"'")
 	})
 }
 
 // whileDown does something while the server does not run, and has it run again, whatever comes of that.
 func (s *Servers) whileDown(ctx context.Context, server *server, do func() error) error {
-	if err := s.asAdmin(ctx, server, "postgres", "CHECKPOINT"); err != nil { // so that the next start has little to recover
+	if err := s.asAdmin(ctx, server, "CHECKPOINT"); err != nil { // so that the next start has little to recover
 		return err
 	}
 	if _, err := s.run(ctx, server, nil, downScript); err != nil {

@@ -232,7 +232,7 @@ func (c checkout) checkSecure(t *testing.T) {
 	}
 	old := c.visitor(t, false)
 	old.Transport.(*http.Transport).TLSClientConfig.MaxVersion = tls.VersionTLS11
-	old.Transport.(*http.Transport).TLSClientConfig.MinVersion = tls.VersionTLS10 //nolint:gosec // that it is refused is the test
+	old.Transport.(*http.Transport).TLSClientConfig.MinVersion = tls.VersionTLS10 // that it is refused is the test
 	if _, _, err := visit(t.Context(), old, "https://"+host+"/"); err == nil {
 		t.Error("TLS 1.1 is answered")
 	}
