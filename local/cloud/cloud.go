@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"os"
@@ -50,6 +51,8 @@ type State struct {
 
 // Run serves until ctx ends. A birth is empty: moto keeps everything in memory, so the registry is emptied with it.
 func Run(ctx context.Context, opts Options) error {
+	log.SetOutput(opts.Log) // Pulumi's packages, where they are part of the executable, lead it to a log of their own, which is off
+	log.SetFlags(log.LstdFlags)
 	leave, err := serveAlone(opts.Dir)
 	if err != nil {
 		return err
