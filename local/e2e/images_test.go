@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"slipway/infra/releases"
+	"slipway/local/awsapi"
 	"slipway/local/cloud"
 )
 
@@ -220,7 +221,7 @@ func call(t *testing.T, state cloud.State, service, target string, input, output
 	}
 	request.Header.Set("X-Amz-Target", target)
 	request.Header.Set("Content-Type", "application/x-amz-json-1.1")
-	request.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/"+service+"/aws4_request, SignedHeaders=host, Signature=none")
+	request.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential="+awsapi.Housekeeping+"/20260101/us-east-1/"+service+"/aws4_request, SignedHeaders=host, Signature=none")
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		t.Fatal(err)
