@@ -6,9 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -20,8 +18,6 @@ import (
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"slipway/local/awsapi"
-	"slipway/local/calls"
-	"slipway/local/policies"
 )
 
 // TestAlarms has staging watched: every alarm of the table is there and tells the topic, the dashboard shows them, a release during
@@ -91,31 +87,7 @@ func TestAlarms(t *testing.T) {
 	if again := c.local(t, "up", "staging"); len(changes(again)) > 0 {
 		t.Errorf("the stack without alarms had not converged:\n%s", again)
 	}
-	c.checkOptions(t, "Alarms", "Topics", "StoppedTasks", "Dashboard")
-}
-
-// checkOptions takes staging down and holds all calls of its life against the deploy role's policies: nothing is missing, and those
-// statements are used.
-func (c checkout) checkOptions(t *testing.T, options ...string) {
-	t.Helper()
-	documents := documents(t, c.state(t), "staging", "deploy", "preview")
-	record, err := os.Open(filepath.Join(c.dir, ".slipway", "cloud", "calls.jsonl")) // stays readable when down removes it
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = record.Close() }()
-	c.local(t, "down", "staging")
-	made, err := calls.Read(record)
-	if err != nil {
-		t.Fatal(err)
-	}
-	faults, err := policies.Faults(documents, made, policies.Run{Options: options})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, fault := range faults {
-		t.Error(fault)
-	}
+	c.endWithin(t, documents(t, c.state(t), "staging", "deploy", "preview"), "Alarms", "Topics", "StoppedTasks", "Dashboard")
 }
 
 // checkAlarms holds what CloudWatch shows against the table as it was read by a person.

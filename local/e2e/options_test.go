@@ -17,8 +17,6 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"slipway/local/awsapi"
-	"slipway/local/calls"
-	"slipway/local/policies"
 )
 
 // apiKey is the value of an application secret; it must reach the container that names it, and nothing else.
@@ -82,23 +80,7 @@ func TestOptions(t *testing.T) {
 	if again := c.local(t, "up", "staging"); len(changes(again)) > 0 {
 		t.Errorf("the stack had not converged without options:\n%s", again)
 	}
-	record, err := os.Open(filepath.Join(c.dir, ".slipway", "cloud", "calls.jsonl")) // which down removes
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = record.Close() }()
-	c.local(t, "down", "staging")
-	made, err := calls.Read(record)
-	if err != nil {
-		t.Fatal(err)
-	}
-	faults, err := policies.Faults(documents, made, policies.Run{Options: options})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, fault := range faults {
-		t.Error(fault)
-	}
+	c.endWithin(t, documents, options...)
 }
 
 // switchOn lays the options over staging's values.

@@ -121,6 +121,29 @@ func documents(t *testing.T, state cloud.State, stack string, roles ...string) p
 	return policies.Documents{Deploy: found["deploy"], Preview: found["preview"], Options: options}
 }
 
+// endWithin takes staging down and holds all calls of its life against the roles' policies: nothing is missing, and the statements
+// of the options are used.
+func (c checkout) endWithin(t *testing.T, documents policies.Documents, options ...string) {
+	t.Helper()
+	record, err := os.Open(filepath.Join(c.dir, ".slipway", "cloud", "calls.jsonl")) // stays readable when down removes it
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = record.Close() }()
+	c.local(t, "down", "staging")
+	made, err := calls.Read(record)
+	if err != nil {
+		t.Fatal(err)
+	}
+	faults, err := policies.Faults(documents, made, policies.Run{Options: options})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, fault := range faults {
+		t.Error(fault)
+	}
+}
+
 // record is what the cloud has recorded so far.
 func (c checkout) record(t *testing.T) []calls.Call {
 	t.Helper()
