@@ -15,7 +15,7 @@ import (
 
 // TestStagingAndProduction converges both stacks of AWS in one embedded account, with their own values: staging owns what
 // an account has once and builds; production takes both, and runs the very images of staging with no build. Neither can be
-// destroyed by a slip.
+// destroyed by a slip. Then both build one commit at once.
 //
 // Production names the registry's account, as where it has one of its own, and staging shares its repositories with another: the
 // embedded cloud has one account, so the calls are those of a promotion between two, and they are held against the policies of both.
@@ -87,6 +87,7 @@ func TestStagingAndProduction(t *testing.T) {
 	if after := c.inventory(t); strings.Join(held, "\n") != strings.Join(after, "\n") {
 		t.Errorf("a refused down took something away: %v, then %v", held, after)
 	}
+	c.race(t)
 }
 
 type outputs struct {
