@@ -2,9 +2,6 @@
 package infra
 
 import (
-	"cmp"
-	"slices"
-
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"slipway/infra/config"
@@ -13,8 +10,6 @@ import (
 	"slipway/infra/identity"
 	"slipway/infra/network"
 	"slipway/infra/registry"
-	"slipway/infra/revision"
-	"slipway/infra/secrets"
 	"slipway/infra/workload"
 )
 
@@ -74,13 +69,10 @@ func deploy(ctx *pulumi.Context, court openCourt) error {
 		},
 		OwnsProvider:     cfg.GitHub.ProviderOwned,
 		Preview:          cfg.GitHub.Preview,
-		ImageARNs:        []string{where.repositoriesARN(cfg.Registry.Account, cfg.Registry.Prefix)},
+		ImageARNs:        []string{repositoriesARN(cfg, where)},
 		OwnsRepositories: cfg.Registry.Owned,
-		Roots: identity.Roots{
-			Cluster: prefix, Database: prefix, LoadBalancer: prefix, Logs: logRoot(prefix), AccessLogs: accessLogBucket(where, prefix),
-			Schedules: prefix, Secrets: prefix,
-		},
-		Domain: identity.Domain{ZoneID: cfg.Edge.ZoneID, Names: cfg.Edge.Names()},
+		Roots:            roots(where, prefix),
+		Domain:           identity.Domain{ZoneID: cfg.Edge.ZoneID, Names: cfg.Edge.Names()},
 		State: identity.State{
 			Bucket: cfg.State.Bucket, KeyARN: cfg.State.KmsKeyArn, Project: ctx.Project(), Stack: ctx.Stack(),
 		},
@@ -174,38 +166,18 @@ func deploy(ctx *pulumi.Context, court openCourt) error {
 		return err
 	}
 	services, scheduled := map[string]*workload.Service{}, map[string]*workload.ScheduledTask{}
-	for _, row := range config.InOrder(cfg.Services) {
+	for _, row := range config.InOrder(cfg.Services) { // a row behind those whose addresses and verdicts it needs
 		args := workload.ServiceArgs{
-			Row: row,
-			Stack: workload.Surroundings{
-				Prefix:           prefix,
-				Partition:        where.Partition,
-				Account:          where.Account,
-				Region:           where.Region,
-				RegistryAccount:  cmp.Or(cfg.Registry.Account, where.Account),
-				RepositoryPrefix: cfg.Registry.Prefix,
-				LogRoot:          logRoot(prefix),
-				LogRetentionDays: cfg.LogRetentionDays,
-				RetainTasks:      cfg.Cluster.RetainTaskDefinitions,
-				DeployMinutes:    cfg.Cluster.DeployMinutes,
-				Sleep:            workload.Sleep{At: cfg.Cluster.SleepSchedule, Until: cfg.Cluster.WakeSchedule, TimeZone: cfg.Cluster.TimeZone},
-				DrainSeconds:     cfg.Edge.DeregistrationSeconds,
-				IdleSeconds:      cfg.Edge.IdleSeconds,
-			},
-			Image:     images.References[row.Name],
-			Revision:  images.Tags[row.Name],
-			Platform:  cfg.Images.Platform,
-			Cluster:   cluster,
-			VPCID:     net.VPCID,
-			SubnetIDs: net.PrivateIDs,
-			Edge:      workload.EdgeAccess{ListenerARN: front.ListenerARN, LoadBalancerSuffix: front.LoadBalancerSuffix, SecurityGroupID: front.SecurityGroupID},
-			Database: workload.DatabaseInputs{
-				Host: db.Host, Name: cfg.Database.Name, Port: database.Port, SecretARN: db.SecretARN,
-				SecurityGroupID: db.SecurityGroupID, TLSMode: cfg.Database.TLS,
-				App: workload.AppUserInputs{
-					Name: cfg.Database.AppUser, SecretARN: db.AppSecretARN, RotateHours: cfg.Database.RotateHours,
-				},
-			},
+			Row:           row,
+			Stack:         surroundings(cfg, where, prefix),
+			Image:         images.References[row.Name],
+			Revision:      images.Tags[row.Name],
+			Platform:      cfg.Images.Platform,
+			Cluster:       cluster,
+			VPCID:         net.VPCID,
+			SubnetIDs:     net.PrivateIDs,
+			Edge:          workload.EdgeAccess{ListenerARN: front.ListenerARN, LoadBalancerSuffix: front.LoadBalancerSuffix, SecurityGroupID: front.SecurityGroupID},
+			Database:      databaseInputs(cfg.Database, db),
 			Namespace:     namespace,
 			Calls:         peers(row, cfg.Services, services),
 			ScheduleGroup: scheduleGroup,
@@ -240,127 +212,4 @@ func deploy(ctx *pulumi.Context, court openCourt) error {
 		identity: access, revision: rev, where: where, ranWell: release.record(images),
 	})
 	return nil
-}
-
-// shared declares what rows share where one of them needs it: the namespace of Service Connect, and the group of schedules. What
-// none needs is nil.
-func shared(ctx *pulumi.Context, cfg *config.Config, prefix string) (namespaceARN, scheduleGroup pulumi.StringInput, err error) {
-	if slices.ContainsFunc(cfg.Services, func(row config.Service) bool { return row.Kind() == config.Internal }) {
-		namespace, err := workload.NewNamespace(ctx, "connect", prefix)
-		if err != nil {
-			return nil, nil, err
-		}
-		namespaceARN = namespace.ARN
-	}
-	if slices.ContainsFunc(cfg.Services, func(row config.Service) bool { return row.Kind() == config.Scheduled }) {
-		group, err := workload.NewScheduleGroup(ctx, "schedules", prefix)
-		if err != nil {
-			return nil, nil, err
-		}
-		scheduleGroup = group.Name
-	}
-	return namespaceARN, scheduleGroup, nil
-}
-
-// peers are the services that a row calls, which stand already.
-func peers(row config.Service, rows []config.Service, declared map[string]*workload.Service) []workload.Peer {
-	var all []workload.Peer
-	for _, called := range rows {
-		if slices.Contains(row.Calls, called.Name) {
-			all = append(all, workload.Peer{Name: called.Name, Port: called.Port, SecurityGroupID: declared[called.Name].SecurityGroupID})
-		}
-	}
-	return all
-}
-
-// newSecrets declares the secrets that rows name; nil where none does.
-func newSecrets(ctx *pulumi.Context, cfg *config.Config, prefix string) (*secrets.Secrets, error) {
-	names := cfg.SecretNames()
-	if len(names) == 0 {
-		return nil, nil //nolint:nilnil // documented
-	}
-	return secrets.New(ctx, "secrets", secrets.Args{
-		Prefix: prefix, Names: names, KMSKeyARN: cfg.Secrets.KmsKeyArn, RecoveryDays: cfg.Secrets.RecoveryDays,
-	})
-}
-
-// arnsOf are the ARNs of a row's secrets, by the variables that hold them.
-func arnsOf(row config.Service, all *secrets.Secrets) pulumi.StringMap {
-	arns := pulumi.StringMap{}
-	for variable, name := range row.Secrets {
-		arns[variable] = all.ARNs[name]
-	}
-	return arns
-}
-
-func repositoryNames(cfg *config.Config) []string {
-	names := make([]string, 0, len(cfg.Services))
-	for _, row := range cfg.Services {
-		names = append(names, repositoryName(cfg, row))
-	}
-	return names
-}
-
-func repositoryName(cfg *config.Config, row config.Service) string {
-	return cfg.Registry.Prefix + "/" + row.Name
-}
-
-// withOwn puts a stack's own name behind those of the others that share its repositories, unless it has a place among them.
-func withOwn(stack string, others []string) []string {
-	if slices.Contains(others, stack) {
-		return others
-	}
-	return append(slices.Clone(others), stack)
-}
-
-func sources(cfg *config.Config, rev revision.Revision) map[string]registry.Source {
-	all := map[string]registry.Source{}
-	for _, row := range cfg.Services {
-		all[row.Name] = registry.Source{
-			Repository: repositoryName(cfg, row),
-			Folder:     row.Folder,
-			Dockerfile: row.Dockerfile,
-			BuildArgs:  row.BuildArgs,
-			Target:     row.Target,
-			Commit:     rev.Sources[row.Folder].Tag,
-			Earlier:    rev.Sources[row.Folder].Earlier,
-		}
-	}
-	return all
-}
-
-func anyExec(rows []config.Service) bool {
-	for _, row := range rows {
-		if row.Exec {
-			return true
-		}
-	}
-	return false
-}
-
-// execLog is the name of the log group of what is typed in tasks; empty where nobody may open a shell in one.
-func execLog(rows []config.Service, prefix string) string {
-	if !anyExec(rows) {
-		return ""
-	}
-	return logRoot(prefix) + "/exec"
-}
-
-// logRoot is the first part of the stack's log group names.
-func logRoot(prefix string) string { return "/slipway/" + prefix }
-
-// accessLogs are those of the load balancer; nil where none are written.
-func accessLogs(cfg config.Edge, where location, prefix string) *edge.AccessLogsArgs {
-	if cfg.AccessLogDays == 0 {
-		return nil
-	}
-	return &edge.AccessLogsArgs{
-		Bucket: accessLogBucket(where, prefix), Partition: where.Partition, Account: where.Account,
-		Days: cfg.AccessLogDays, Keep: cfg.DeletionProtection,
-	}
-}
-
-// accessLogBucket carries the account, as names of buckets are one for all accounts.
-func accessLogBucket(where location, prefix string) string {
-	return prefix + "-access-logs-" + where.Account
 }

@@ -1,7 +1,6 @@
 package infra
 
 import (
-	"cmp"
 	"fmt"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -61,7 +60,7 @@ func export(ctx *pulumi.Context, o outputs) {
 	ctx.Export("images", images)
 	ctx.Export("revision", o.ranWell)
 	ctx.Export("region", pulumi.String(o.where.Region))
-	ctx.Export("registry", pulumi.String(cmp.Or(o.config.Registry.Account, o.where.Account)))
+	ctx.Export("registry", pulumi.String(registryAccount(o.config, o.where)))
 	ctx.Export("repositories", repositories)
 	ctx.Export("databaseEndpoint", o.database.Endpoint)
 	ctx.Export("deployRoleArn", o.identity.DeployRoleARN)

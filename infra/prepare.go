@@ -36,23 +36,6 @@ func prepare(ctx *pulumi.Context) (*config.Config, revision.Revision, error) {
 	return cfg, rev, errors.Join(problems, revisionErr, platformErr, checkFolders(cfg))
 }
 
-// again is the release to take from the registry; empty where the checkout is built.
-func again(cfg *config.Config, rev revision.Revision) string {
-	if cfg.Revision != "" || cfg.Images.PromoteFrom != "" {
-		return rev.Commit
-	}
-	return ""
-}
-
-// ranIn lists the stacks whose word is taken for a release that is not built: this one's, and that of the stack before it.
-func ranIn(cfg *config.Config, stack string) []string {
-	stacks := []string{stack}
-	if from := cfg.Images.PromoteFrom; from != "" {
-		stacks = append(stacks, from)
-	}
-	return stacks
-}
-
 func folders(cfg *config.Config) []string {
 	all := make([]string, len(cfg.Services))
 	for i, row := range cfg.Services {
@@ -97,12 +80,6 @@ func locate(ctx *pulumi.Context, zones int) (location, error) {
 	}
 	names := slices.Sorted(slices.Values(found.Names))[:zones]
 	return location{Partition: partition.Partition, Account: caller.AccountId, Region: region.Name, Zones: names}, nil
-}
-
-// repositoriesARN matches the product's repositories in account, or in the stack's own where it is empty: those that there are, and
-// those of services that a commit adds. The roles of GitHub's jobs cannot change themselves.
-func (l location) repositoriesARN(account, prefix string) string {
-	return fmt.Sprintf("arn:%s:ecr:%s:%s:repository/%s/*", l.Partition, l.Region, cmp.Or(account, l.Account), prefix)
 }
 
 // checkFolders finds services whose Dockerfile is not in the checkout, which a build would only notice half-way.

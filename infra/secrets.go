@@ -13,6 +13,26 @@ import (
 	"slipway/infra/secrets"
 )
 
+// newSecrets declares the secrets that rows name; nil where none does.
+func newSecrets(ctx *pulumi.Context, cfg *config.Config, prefix string) (*secrets.Secrets, error) {
+	names := cfg.SecretNames()
+	if len(names) == 0 {
+		return nil, nil //nolint:nilnil // documented
+	}
+	return secrets.New(ctx, "secrets", secrets.Args{
+		Prefix: prefix, Names: names, KMSKeyARN: cfg.Secrets.KmsKeyArn, RecoveryDays: cfg.Secrets.RecoveryDays,
+	})
+}
+
+// arnsOf are the ARNs of a row's secrets, by the variables that hold them.
+func arnsOf(row config.Service, all *secrets.Secrets) pulumi.StringMap {
+	arns := pulumi.StringMap{}
+	for variable, name := range row.Secrets {
+		arns[variable] = all.ARNs[name]
+	}
+	return arns
+}
+
 // filled resolves when the secrets that a row names have values, and fails where one has none: then the service's task definition,
 // and so the service, is not touched, and what runs goes on. Its tasks could not start, and ECS would say so in words of its own after
 // minutes. A preview, which may not ask, asks nothing. Nil for a row that names none.
