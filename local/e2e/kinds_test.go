@@ -145,7 +145,7 @@ func (c checkout) checkCalls(t *testing.T) {
 		}
 	}
 	const price = `{"price": 7, "path": "/mail"}`
-	await("the worker had its answer", func() bool { return slices.Contains(c.logged(t, "mailer"), "mailer got "+price) })
+	await("the worker had its answer", func() bool { return slices.Contains(c.logged(t, "staging", "mailer"), "mailer got "+price) })
 	const ask = `import os, urllib.request; print(urllib.request.urlopen(os.environ["PRICING_URL"] + "/mail").read().decode())`
 	if got := run(t, c.dir, "docker", "exec", c.container(t, "backend"), "python", "-c", ask); got != price {
 		t.Errorf("the backend got %q", got)
@@ -167,11 +167,11 @@ func (c checkout) container(t *testing.T, name string) string {
 	return ids[0]
 }
 
-// logged are the lines in the log group of a service of staging.
-func (c checkout) logged(t *testing.T, service string) []string {
+// logged are the lines in the log group of a service.
+func (c checkout) logged(t *testing.T, stack, service string) []string {
 	t.Helper()
 	client := cloudwatchlogs.NewFromConfig(awsapi.Config(c.state(t).Endpoint))
-	found, err := client.FilterLogEvents(t.Context(), &cloudwatchlogs.FilterLogEventsInput{LogGroupName: aws.String("/slipway/myapp-staging/" + service)})
+	found, err := client.FilterLogEvents(t.Context(), &cloudwatchlogs.FilterLogEventsInput{LogGroupName: aws.String("/slipway/myapp-" + stack + "/" + service)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -209,7 +209,7 @@ func (c checkout) checkRuns(t *testing.T, release string, least int) {
 			}
 		}
 		ran := 0
-		for _, line := range c.logged(t, "report") {
+		for _, line := range c.logged(t, "staging", "report") {
 			if strings.HasPrefix(line, "report of "+source) && strings.HasSuffix(line, " may reach the database") {
 				ran++
 			}

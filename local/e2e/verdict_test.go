@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -50,12 +51,25 @@ var failures = []failure{
 	},
 	{
 		name: "a failing migration", file: "backend/migrations/versions/0002_broken.py",
-		change: func(string) string {
-			return "\"\"\"A migration that fails.\"\"\"\n\nfrom alembic import op\n\nrevision = \"0002\"\ndown_revision = \"0001\"\n\n\n" +
-				"def upgrade() -> None:\n    \"\"\"Touch what is not there.\"\"\"\n    op.execute(\"ALTER TABLE nowhere ADD COLUMN x integer\")\n"
-		},
-		words: []string{"container migrate: exit code 1", `relation "nowhere" does not exist`},
+		change: func(string) string { return second("ALTER TABLE nowhere ADD COLUMN x integer") },
+		words:  []string{"container migrate: exit code 1", `relation "nowhere" does not exist`},
 	},
+}
+
+// second is a migration behind the sample's only one.
+func second(statement string) string {
+	return fmt.Sprintf(`"""Run one statement."""
+
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade() -> None:
+    """Run it."""
+    op.execute(%q)
+`, statement)
 }
 
 // touchesFrontend fits what the engine prints when it changes what the frontend runs; it prints other lines when it only looks.
@@ -100,8 +114,10 @@ func TestVerdict(t *testing.T) {
 		t.Run(f.name, func(t *testing.T) { c.judge(t, f, good, ran) })
 	}
 
-	// A commit that runs well, and back.
-	next := c.change(t, "backend/app/__init__.py", "\"\"\"Another revision.\"\"\"\n")
+	// A commit that runs well and migrates, and back: the older image runs on the newer schema.
+	c.write(t, "backend/migrations/versions/0002_note.py", second("ALTER TABLE items ADD COLUMN note text"))
+	run(t, c.dir, "git", "add", "--all")
+	next := c.commit(t)
 	c.local(t, "up")
 	c.mustRun(t, ran.URL, next)
 	back := c.local(t, "rollback", good)
@@ -109,6 +125,8 @@ func TestVerdict(t *testing.T) {
 		t.Errorf("the way back built something:\n%s", back)
 	}
 	c.mustRun(t, ran.URL, good)
+	c.answers(t, ran.URL+"/api/items")
+	c.says(t, strings.Join(c.logged(t, "local", "backend"), "\n"), "the schema is at 0002, newer than this image's: nothing to migrate")
 	if after := c.outputs(t, "local"); after.Revision != good || after.Images["backend"] != ran.Images["backend"] || after.Images["frontend"] != ran.Images["frontend"] {
 		t.Errorf("after the way back %s runs %v, want %s %v", after.Revision, after.Images, good, ran.Images)
 	}
