@@ -193,6 +193,9 @@ func deploy(ctx *pulumi.Context, court openCourt) error {
 			if err != nil {
 				return err
 			}
+			if err := observer.WatchTask(watchedTask(row, task, prefix)); err != nil {
+				return err
+			}
 			release.registered(row.Name, task)
 			scheduled[row.Name] = task
 			continue

@@ -3,6 +3,7 @@ package infra
 import (
 	"cmp"
 	"fmt"
+	"slices"
 
 	"slipway/infra/config"
 	"slipway/infra/identity"
@@ -25,6 +26,14 @@ func execLog(rows []config.Service, prefix string) string {
 		return ""
 	}
 	return logRoot(prefix) + "/exec"
+}
+
+// scheduleGroupName is the name of the stack's group of schedules; empty where nothing is scheduled.
+func scheduleGroupName(rows []config.Service, prefix string) string {
+	if !slices.ContainsFunc(rows, func(row config.Service) bool { return row.Kind() == config.Scheduled }) {
+		return ""
+	}
+	return prefix
 }
 
 // accessLogBucket carries the account, as names of buckets are one for all accounts.

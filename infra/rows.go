@@ -20,8 +20,8 @@ func shared(ctx *pulumi.Context, cfg *config.Config, prefix string) (namespaceAR
 		}
 		namespaceARN = namespace.ARN
 	}
-	if slices.ContainsFunc(cfg.Services, func(row config.Service) bool { return row.Kind() == config.Scheduled }) {
-		group, err := workload.NewScheduleGroup(ctx, "schedules", prefix)
+	if name := scheduleGroupName(cfg.Services, prefix); name != "" {
+		group, err := workload.NewScheduleGroup(ctx, "schedules", name)
 		if err != nil {
 			return nil, nil, err
 		}

@@ -37,9 +37,10 @@ func watch(ctx *pulumi.Context, cfg *config.Config, where location, prefix strin
 		Database: observe.DatabaseArgs{
 			Identifier: prefix, StorageGiB: cfg.Database.StorageGb, Burstable: strings.HasPrefix(cfg.Database.InstanceClass, "db.t"),
 		},
-		Cluster:      observe.ClusterArgs{Name: prefix, ARN: cluster.ARN},
-		LoadBalancer: front.LoadBalancerSuffix,
-		BoundaryARN:  access.BoundaryARN,
+		Cluster:       observe.ClusterArgs{Name: prefix, ARN: cluster.ARN},
+		ScheduleGroup: scheduleGroupName(cfg.Services, prefix),
+		LoadBalancer:  front.LoadBalancerSuffix,
+		BoundaryARN:   access.BoundaryARN,
 	})
 }
 
@@ -48,6 +49,11 @@ func watched(row config.Service, cluster config.Cluster, prefix string) observe.
 	return observe.Service{
 		Name: row.Name, LogGroup: logRoot(prefix) + "/" + row.Name, Serves: row.Count > 0 && cluster.SleepSchedule == "",
 	}
+}
+
+// watchedTask is what the observer needs to know of a scheduled task.
+func watchedTask(row config.Service, task *workload.ScheduledTask, prefix string) observe.Task {
+	return observe.Task{Name: row.Name, Family: task.Family, LogGroup: logRoot(prefix) + "/" + row.Name}
 }
 
 // watchedBefore are the alarms by which ECS took releases back in the last run, by service. They are asked for where none do now.

@@ -393,6 +393,7 @@ func TestOtherStackOutOfReach(t *testing.T) {
 		{"cloudwatch:PutDashboard", "arn:aws:cloudwatch::123456789012:dashboard/myapp-staging"},
 		{"sns:Subscribe", "arn:aws:sns:" + at + "myapp-staging-alarms"},
 		{"events:PutTargets", "arn:aws:events:" + at + "rule/myapp-staging-stopped-tasks"},
+		{"events:DeleteRule", "arn:aws:events:" + at + "rule/myapp-staging-failed-report"},
 		{"chatbot:UpdateSlackChannelConfiguration", "arn:aws:chatbot::123456789012:chat-configuration/slack-channel/myapp-staging"},
 		{"logs:GetLogEvents", "arn:aws:logs:" + at + "log-group:/slipway/myapp-staging/backend:log-stream:backend/backend/1"},
 	} {

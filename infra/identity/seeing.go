@@ -6,7 +6,7 @@ import (
 	"slipway/infra/policy"
 )
 
-// alarms lets a stack be watched: its alarms, the topics that tell of them and of tasks that stop, and the rule that finds those.
+// alarms lets a stack be watched: its alarms, the topics that tell of them and of tasks that stop, and the rules that find those.
 func alarms(args Args) []policy.Statement {
 	return []policy.Statement{
 		{
@@ -33,7 +33,7 @@ func alarms(args Args) []policy.Statement {
 				"events:DeleteRule", "events:DescribeRule", "events:ListTagsForResource", "events:ListTargetsByRule", "events:PutRule",
 				"events:PutTargets", "events:RemoveTargets", "events:TagResource", "events:UntagResource",
 			},
-			Resource: []string{args.arn("events", "rule/"+args.Prefix+"-stopped-tasks")},
+			Resource: []string{args.arn("events", "rule/"+args.Prefix+"-stopped-tasks"), args.arn("events", "rule/"+args.Prefix+"-failed-*")},
 		},
 	}
 }

@@ -27,7 +27,7 @@ func (o *Observe) watch(rows []row) (pulumi.StringArray, error) {
 	return names, nil
 }
 
-// alarm is what a row declares. It tells when it goes off, and when it is over.
+// alarm is what a row declares. It tells when it goes off, and when it is over, if that says anything.
 func (r row) alarm(args Args, topic pulumi.StringInput) *cloudwatch.MetricAlarmArgs {
 	tell := pulumi.Array{topic}
 	alarm := &cloudwatch.MetricAlarmArgs{
@@ -39,7 +39,9 @@ func (r row) alarm(args Args, topic pulumi.StringInput) *cloudwatch.MetricAlarmA
 		DatapointsToAlarm:  pulumi.Int(r.of),
 		TreatMissingData:   pulumi.String(string(r.missing)),
 		AlarmActions:       tell,
-		OkActions:          tell,
+	}
+	if !r.once {
+		alarm.OkActions = tell
 	}
 	if r.expression != "" {
 		alarm.MetricQueries = r.queries()

@@ -23,6 +23,8 @@ type Args struct {
 	Thresholds Thresholds
 	Database   DatabaseArgs
 	Cluster    ClusterArgs
+	// ScheduleGroup is the name of the stack's group of schedules; empty where nothing is scheduled.
+	ScheduleGroup string
 	// LoadBalancer is the load balancer's part in the dimensions of a metric: app/NAME/ID.
 	LoadBalancer pulumi.StringInput
 	// BoundaryARN is the policy that bounds what a role can do.
@@ -64,15 +66,16 @@ type ClusterArgs struct {
 type Observe struct {
 	pulumi.ResourceState
 
-	ctx    *pulumi.Context
-	args   Args
-	parent pulumi.ResourceOption
-	topic  *sns.Topic // nil without alarms
-	rows   []row      // declared so far, which the dashboard shows
-	groups []string   // names of log groups likewise
+	ctx     *pulumi.Context
+	args    Args
+	parent  pulumi.ResourceOption
+	topic   *sns.Topic // nil without alarms
+	counter *counter   // likewise
+	rows    []row      // declared so far, which the dashboard shows
+	groups  []string   // names of log groups likewise
 }
 
-// New declares an Observe with what watches the stack as a whole; Service adds services. With neither alarms nor a dashboard it is
+// New declares an Observe with what watches the stack as a whole; Watch adds services, and WatchTask scheduled tasks. With neither alarms nor a dashboard it is
 // nil, and registers nothing.
 func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOption) (*Observe, error) {
 	if !args.Alarms && !args.Dashboard {

@@ -23,6 +23,8 @@ type row struct {
 	// release says that it takes a release back that goes out. ECS looks on for as long as its periods are after the last task has
 	// changed, so they are short.
 	release bool
+	// once says that nobody is told when it is over: it is of things that happen, and then only says that nothing more has.
+	once bool
 }
 
 // metric is one of CloudWatch's.
@@ -116,7 +118,28 @@ func (a Args) stackRows() []row {
 			do:    outputs,
 		})
 	}
+	if a.ScheduleGroup != "" {
+		rows = append(rows, row{
+			// Counted once Scheduler gives a run up, so not those that a second try has started.
+			name: "unstarted", title: "Runs of scheduled tasks that could not be started",
+			metrics: []metric{{"AWS/Scheduler", "InvocationDroppedCount", map[string]pulumi.StringInput{"ScheduleGroup": pulumi.String(a.ScheduleGroup)}, "Sum"}},
+			wrong:   reaches, threshold: 1, minutes: 15, periods: 1, of: 1, missing: fine, once: true,
+			means: "ECS refused to start a scheduled task until its schedule gave that run up: a quota, or something that the schedule names is gone.",
+			do:    outputs,
+		})
+	}
 	return rows
+}
+
+// taskRow is the alarm of one scheduled task. Its first run that fails is told: nothing repeats it.
+func (a Args) taskRow(task Task) row {
+	return row{
+		name: task.Name + "-failed", title: "Runs of " + task.Name + " that failed",
+		metrics: []metric{{"AWS/Events", "Invocations", map[string]pulumi.StringInput{"RuleName": pulumi.String(a.failedName(task.Name))}, "Sum"}},
+		wrong:   reaches, threshold: 1, minutes: 15, periods: 1, of: 1, missing: fine, once: true,
+		means: "A run of " + task.Name + " has failed, could not start or was stopped. It is not repeated before its next time.",
+		do:    "make outputs STACK=" + a.Stack,
+	}
 }
 
 // serviceRows are the alarms of one service.

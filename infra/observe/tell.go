@@ -48,17 +48,20 @@ func (o *Observe) topicFor(what string) (*sns.Topic, error) {
 	return topic, nil
 }
 
-// publishers lets one of AWS's services publish to a topic, for one kind of resources of this stack alone. Whoever else may do
+// publishers lets one of AWS's services publish to a topic, for the named resources of this stack alone. Whoever else may do
 // something with the topic is said by the account's own roles.
-func (o *Observe) publishers(what string, topic *sns.Topic, service, resources string) (pulumi.Resource, error) {
-	source := fmt.Sprintf("arn:%s:%s:%s:%s:%s", o.args.Partition, service, o.args.Region, o.args.Account, resources)
+func (o *Observe) publishers(what string, topic *sns.Topic, service string, resources ...string) (pulumi.Resource, error) {
+	sources := make([]string, len(resources))
+	for i, resource := range resources {
+		sources[i] = fmt.Sprintf("arn:%s:%s:%s:%s:%s", o.args.Partition, service, o.args.Region, o.args.Account, resource)
+	}
 	document := topic.Arn.ApplyT(func(arn string) (string, error) {
 		return policy.JSON(policy.Statement{
 			Effect:    policy.Allow,
 			Principal: &policy.Principal{Service: []string{service + ".amazonaws.com"}},
 			Action:    []string{"sns:Publish"},
 			Resource:  []string{arn},
-			Condition: policy.Condition{"ArnLike": {"aws:SourceArn": {source}}, "StringEquals": {"aws:SourceAccount": {o.args.Account}}},
+			Condition: policy.Condition{"ArnLike": {"aws:SourceArn": sources}, "StringEquals": {"aws:SourceAccount": {o.args.Account}}},
 		})
 	}).(pulumi.StringOutput)
 	allowed, err := sns.NewTopicPolicy(o.ctx, what, &sns.TopicPolicyArgs{Arn: topic.Arn, Policy: document}, o.parent)

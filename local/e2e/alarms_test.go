@@ -158,6 +158,18 @@ func (c checkout) cloudWatch(t *testing.T, form url.Values) []byte {
 	return answer
 }
 
+// alarms are the names of all alarms that CloudWatch has.
+func (c checkout) alarms(t *testing.T) []string {
+	t.Helper()
+	var found struct {
+		Names []string `xml:"DescribeAlarmsResult>MetricAlarms>member>AlarmName"`
+	}
+	if err := xml.Unmarshal(c.cloudWatch(t, url.Values{"Action": {"DescribeAlarms"}}), &found); err != nil {
+		t.Fatal(err)
+	}
+	return found.Names
+}
+
 // setAlarm makes an alarm go off, or end: nothing measures anything in the embedded cloud.
 func (c checkout) setAlarm(t *testing.T, name, value string) {
 	t.Helper()

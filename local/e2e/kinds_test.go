@@ -70,12 +70,14 @@ func (c checkout) addService(t *testing.T, name, program string) {
 
 // TestThirdService adds an internal service, a worker and a scheduled task to a stack of staging's shape by folders and rows alone: it
 // converges, the worker and the backend call the internal service by its name and the frontend cannot, the scheduled task runs in time
-// and ends well. A release reaches them, and a worker that crashes is told; without their rows they are gone.
+// and ends well, and its runs are watched. A release reaches them, and a worker that crashes is told; without their rows they are gone.
+// The calls are within the deploy role's permissions, and make use of those that are for this.
 func TestThirdService(t *testing.T) {
 	c := clone(t)
 	c.adapt(t, "staging", map[string]any{
 		"slipway:databaseProtected": false, "slipway:databaseFinalSnapshot": false, "slipway:databaseBackupDays": 0,
 		"slipway:registryForceDelete": true, "slipway:clusterRetainTaskDefinitions": false,
+		"slipway:alarms": true,
 	})
 	two := c.read(t, "Pulumi.yaml")
 	c.addService(t, "pricing", pricingProgram)
@@ -96,6 +98,11 @@ func TestThirdService(t *testing.T) {
 	} {
 		if got := c.outputs(t, "staging").Commands["report"][name]; !strings.Contains(got, want) {
 			t.Errorf("the command %s of the scheduled task is %q, want %q in it", name, got, want)
+		}
+	}
+	for _, alarm := range []string{"myapp-staging-report-failed", "myapp-staging-unstarted"} {
+		if names := c.alarms(t); !slices.Contains(names, alarm) {
+			t.Errorf("no alarm %s watches the scheduled task: %v", alarm, names)
 		}
 	}
 	c.checkRuns(t, first, 2)
@@ -121,16 +128,17 @@ func TestThirdService(t *testing.T) {
 	}
 	c.change(t, "mailer/main.py", mailerProgram)
 
+	documents := documents(t, c.state(t), "staging", "deploy", "preview")
 	c.change(t, "Pulumi.yaml", two)
 	c.local(t, "up", "staging")
 	for _, line := range c.inventory(t) {
-		for _, gone := range []string{"scheduler ", "servicediscovery ", "pricing", "mailer", "report"} {
+		for _, gone := range []string{"scheduler ", "servicediscovery ", "pricing", "mailer", "report", "unstarted"} {
 			if strings.Contains(line, gone) {
 				t.Errorf("without their rows there is still %s", line)
 			}
 		}
 	}
-	c.local(t, "down", "staging") // fails where the API shows a leftover
+	c.endWithin(t, documents, "Namespaces", "NamespacesThere", "Schedules", "HandRolesToSchedules", "StoppedTasks")
 }
 
 // checkCalls holds who reaches the internal service: the worker, by its log, and the backend, but not the frontend.

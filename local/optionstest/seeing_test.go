@@ -34,12 +34,15 @@ func watching(on bool) pulumi.RunFunc {
 			Cluster: observe.ClusterArgs{
 				Name: "app-test", ARN: pulumi.String("arn:aws:ecs:" + awsapi.Region + ":" + awsapi.Account + ":cluster/app-test"),
 			},
-			LoadBalancer: pulumi.String("app/app-test/1"), BoundaryARN: pulumi.String("arn:aws:iam::aws:policy/ReadOnlyAccess"),
+			ScheduleGroup: "app-test", LoadBalancer: pulumi.String("app/app-test/1"), BoundaryARN: pulumi.String("arn:aws:iam::aws:policy/ReadOnlyAccess"),
 		})
 		if err != nil || !on {
 			return err
 		}
 		if _, err := o.Watch(observe.Service{Name: "web", LogGroup: "/app-test/web", Serves: true})(pulumi.String("targetgroup/web/1")); err != nil {
+			return err
+		}
+		if err := o.WatchTask(observe.Task{Name: "report", Family: "app-test-report", LogGroup: "/app-test/report"}); err != nil {
 			return err
 		}
 		return o.Done()
@@ -83,7 +86,7 @@ func TestSeeing(t *testing.T) {
 		return *result.Summary.ResourceChanges
 	}
 	created := run(true)["create"]
-	if created < 18 { // 12 alarms, two topics with their policies, a subscription, a rule and its target, a dashboard
+	if created < 22 { // 14 alarms, two topics with their policies, a subscription, two rules and their targets, a dashboard
 		t.Errorf("only %d resources are made", created)
 	}
 	if again := run(true); again["same"] != created || len(again) != 1 {
