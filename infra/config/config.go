@@ -138,7 +138,7 @@ type Cluster struct {
 
 // Alarms is about what is wrong with a stack, and who is told. All but On go with it.
 type Alarms struct {
-	On             bool     `key:"alarms" default:"false" cost:"by the metric: with two services and a small database some 2 USD a month, and 0.10 for each scheduled task" doc:"Whether CloudWatch watches the stack, and says on a topic of SNS what is wrong."`
+	On             bool     `key:"alarms" default:"false" cost:"by the metric: with two services and a small database some 2 USD a month, 0.10 more for each scheduled task and for their starts" doc:"Whether CloudWatch watches the stack, and says on a topic of SNS what is wrong."`
 	Rollback       bool     `key:"alarmsRollback" default:"true" doc:"Whether a service's alarms on errors and unhealthy targets take a release back while it goes out; it then takes some minutes longer, in which ECS looks on."`
 	Email          []string `key:"alarmsEmail" default:"[]" doc:"E-mail addresses to tell; each must confirm by the link that AWS sends it."`
 	SlackWorkspace string   `key:"alarmsSlackWorkspace" default:"" doc:"Id of the Slack workspace to tell, which was authorized in the console of AWS Chatbot before; empty for none."`
