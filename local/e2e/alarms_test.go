@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"io"
-	"net/http"
 	"net/url"
 	"os/exec"
 	"regexp"
@@ -19,6 +18,9 @@ import (
 
 	"slipway/local/awsapi"
 )
+
+// cloudWatch is the version of CloudWatch's API.
+const cloudWatch = "2010-08-01"
 
 // TestAlarms has staging watched: every alarm of the table is there and tells the topic, the dashboard shows them, a release during
 // which one goes off is taken back, and `up` names it; when all is switched off again, nothing of it is left, and ECS watches no more.
@@ -101,9 +103,10 @@ func (c checkout) checkAlarms(t *testing.T) {
 		Body string `xml:"GetDashboardResult>DashboardBody"`
 	}
 	for _, form := range []url.Values{
-		{"Action": {"DescribeAlarms"}}, {"Action": {"GetDashboard"}, "DashboardName": {"myapp-staging"}},
+		{"Version": {cloudWatch}, "Action": {"DescribeAlarms"}},
+		{"Version": {cloudWatch}, "Action": {"GetDashboard"}, "DashboardName": {"myapp-staging"}},
 	} {
-		if err := xml.Unmarshal(c.cloudWatch(t, form), &found); err != nil {
+		if err := xml.Unmarshal(query(t, c.state(t), "monitoring", form), &found); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -135,36 +138,13 @@ func (c checkout) checkAlarms(t *testing.T) {
 	}
 }
 
-// cloudWatch asks CloudWatch in the query protocol.
-func (c checkout) cloudWatch(t *testing.T, form url.Values) []byte {
-	t.Helper()
-	form.Set("Version", "2010-08-01")
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, c.state(t).Endpoint, strings.NewReader(form.Encode()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	request.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential="+awsapi.Housekeeping+
-		"/20260101/us-east-1/monitoring/aws4_request, SignedHeaders=host, Signature=none")
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = response.Body.Close() }()
-	answer, err := io.ReadAll(response.Body)
-	if err != nil || response.StatusCode != http.StatusOK {
-		t.Fatalf("%s: %s: %s, %v", form.Get("Action"), response.Status, answer, err)
-	}
-	return answer
-}
-
 // alarms are the names of all alarms that CloudWatch has.
 func (c checkout) alarms(t *testing.T) []string {
 	t.Helper()
 	var found struct {
 		Names []string `xml:"DescribeAlarmsResult>MetricAlarms>member>AlarmName"`
 	}
-	if err := xml.Unmarshal(c.cloudWatch(t, url.Values{"Action": {"DescribeAlarms"}}), &found); err != nil {
+	if err := xml.Unmarshal(query(t, c.state(t), "monitoring", url.Values{"Version": {cloudWatch}, "Action": {"DescribeAlarms"}}), &found); err != nil {
 		t.Fatal(err)
 	}
 	return found.Names
@@ -173,7 +153,9 @@ func (c checkout) alarms(t *testing.T) []string {
 // setAlarm makes an alarm go off, or end: nothing measures anything in the embedded cloud.
 func (c checkout) setAlarm(t *testing.T, name, value string) {
 	t.Helper()
-	c.cloudWatch(t, url.Values{"Action": {"SetAlarmState"}, "AlarmName": {name}, "StateValue": {value}, "StateReason": {"a test"}})
+	query(t, c.state(t), "monitoring", url.Values{
+		"Version": {cloudWatch}, "Action": {"SetAlarmState"}, "AlarmName": {name}, "StateValue": {value}, "StateReason": {"a test"},
+	})
 }
 
 // backend is staging's backend, as ECS shows it.

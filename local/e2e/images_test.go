@@ -1,9 +1,7 @@
 package e2e
 
 import (
-	"bytes"
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -15,7 +13,6 @@ import (
 	"time"
 
 	"slipway/infra/releases"
-	"slipway/local/awsapi"
 	"slipway/local/cloud"
 )
 
@@ -206,32 +203,4 @@ func registryToken(t *testing.T, state cloud.State) (token, password string) {
 	}
 	_, password, _ = strings.Cut(string(decoded), ":")
 	return token, password
-}
-
-// call calls a JSON operation of the emulated API.
-func call(t *testing.T, state cloud.State, service, target string, input, output any) {
-	t.Helper()
-	body, err := json.Marshal(input)
-	if err != nil {
-		t.Fatal(err)
-	}
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, state.Endpoint+"/", bytes.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	request.Header.Set("X-Amz-Target", target)
-	request.Header.Set("Content-Type", "application/x-amz-json-1.1")
-	request.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential="+awsapi.Housekeeping+"/20260101/us-east-1/"+service+"/aws4_request, SignedHeaders=host, Signature=none")
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = response.Body.Close() }()
-	answer, err := io.ReadAll(response.Body)
-	if err != nil || response.StatusCode != http.StatusOK {
-		t.Fatalf("%s: %v %s: %s", target, err, response.Status, answer)
-	}
-	if err := json.Unmarshal(answer, output); err != nil {
-		t.Fatalf("%s: %v: %s", target, err, answer)
-	}
 }
