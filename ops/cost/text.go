@@ -24,14 +24,7 @@ func (e *Estimate) Text() string {
 		}
 		row(e.Total().String(), "", "in all")
 	})
-	if len(e.Gaps) > 0 {
-		out.WriteString("\nNot included, since the price is not known here:\n")
-		table(&out, func(row func(...string)) {
-			for _, gap := range e.Gaps {
-				row("  "+printable(gap.Resource), printable(gap.Type), printable(gap.Why))
-			}
-		})
-	}
+	writeGaps(&out, "\nNot included, since the price is not known here:\n", e.Gaps)
 	writeUsage(&out, "\nNot included, since traffic decides it:\n", e.Usage)
 	if marked {
 		out.WriteString("\n" + footnote)
@@ -54,19 +47,24 @@ func (d *Differences) Text() string {
 			row(d.Total().Signed(), "", "", "", "in all, USD a month")
 		})
 	}
-	if len(d.Gaps) > 0 {
-		out.WriteString("\nThe price is not known here of:\n")
-		table(&out, func(row func(...string)) {
-			for _, gap := range d.Gaps {
-				row("  "+printable(gap.Resource), printable(gap.Type), printable(gap.Why))
-			}
-		})
-	}
+	writeGaps(&out, "\nThe price is not known here of:\n", d.Gaps)
 	writeUsage(&out, "\nNew, and decided by traffic:\n", d.Usage)
 	if marked {
 		out.WriteString("\n" + footnote)
 	}
 	return out.String()
+}
+
+func writeGaps(out *strings.Builder, heading string, all []Gap) {
+	if len(all) == 0 {
+		return
+	}
+	out.WriteString(heading)
+	table(out, func(row func(...string)) {
+		for _, gap := range all {
+			row("  "+printable(gap.Resource), printable(gap.Type), printable(gap.Why))
+		}
+	})
 }
 
 func writeUsage(out *strings.Builder, heading string, all []Usage) {

@@ -4,12 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
 	"time"
+
+	"slipway/ops/rest"
 )
 
 // Cloud is Pulumi Cloud as a backend.
@@ -114,17 +115,5 @@ func (c Cloud) call(ctx context.Context, method string, stack Stack, path string
 	}
 	request.Header.Set("Authorization", "token "+c.Token)
 	request.Header.Set("Accept", "application/vnd.pulumi+8")
-	response, err := c.Client.Do(request)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = response.Body.Close() }()
-	content, err := io.ReadAll(response.Body)
-	if err != nil {
-		return nil, err
-	}
-	if response.StatusCode/100 != 2 {
-		return nil, fmt.Errorf("the service answered %d to %s %s: %.200s", response.StatusCode, method, path, content)
-	}
-	return content, nil
+	return rest.Do(c.Client, request, "Pulumi Cloud")
 }

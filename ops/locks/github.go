@@ -4,10 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"time"
+
+	"slipway/ops/rest"
 )
 
 // GitHub answers for Runs, with a token that may read a repository's Actions.
@@ -38,17 +39,9 @@ func (g GitHub) State(ctx context.Context, claim Claim) (State, error) {
 	}
 	request.Header.Set("Authorization", "Bearer "+g.Token)
 	request.Header.Set("Accept", "application/vnd.github+json")
-	response, err := g.Client.Do(request)
+	content, err := rest.Do(g.Client, request, "GitHub")
 	if err != nil {
 		return State{}, err
-	}
-	defer func() { _ = response.Body.Close() }()
-	content, err := io.ReadAll(response.Body)
-	if err != nil {
-		return State{}, err
-	}
-	if response.StatusCode != http.StatusOK {
-		return State{}, fmt.Errorf("GitHub answered %d: %.200s", response.StatusCode, content)
 	}
 	var run struct {
 		Status  string    `json:"status"`

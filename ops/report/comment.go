@@ -6,10 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
+
+	"slipway/ops/rest"
 )
 
 const (
@@ -125,17 +126,5 @@ func (c Comments) call(ctx context.Context, method, path string, body []byte) ([
 	}
 	request.Header.Set("Authorization", "Bearer "+c.Token)
 	request.Header.Set("Accept", "application/vnd.github+json")
-	response, err := c.Client.Do(request)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = response.Body.Close() }()
-	answer, err := io.ReadAll(response.Body)
-	if err != nil {
-		return nil, err
-	}
-	if response.StatusCode/100 != 2 {
-		return nil, fmt.Errorf("GitHub answered %d to %s %s: %.200s", response.StatusCode, method, path, answer)
-	}
-	return answer, nil
+	return rest.Do(c.Client, request, "GitHub")
 }
