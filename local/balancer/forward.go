@@ -15,7 +15,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -226,73 +225,6 @@ func trace(came string, now time.Time) string {
 	return strings.Join(append([]string{"Root=" + made}, others...), ";")
 }
 
-// watch acts when nothing has moved for the idle timeout: within a request on the connection to its target, and
-// between two on the client's.
-type watch struct {
-	idle  time.Duration
-	mu    sync.Mutex
-	over  bool
-	timer *time.Timer
-}
-
-// newWatch starts a watch. expired runs at most once, and not after stop.
-func newWatch(idle time.Duration, expired func()) *watch {
-	w := &watch{idle: idle}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.timer = time.AfterFunc(idle, func() {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		if !w.over {
-			w.over = true
-			expired()
-		}
-	})
-	return w
-}
-
-func (w *watch) moved() {
-	if w == nil {
-		return
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if !w.over {
-		w.timer.Reset(w.idle)
-	}
-}
-
-func (w *watch) stop() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.over = true
-	w.timer.Stop()
-}
-
-// targetConn is a connection to a target. It tells the watch of the request that has it.
-type targetConn struct {
-	net.Conn
-	watch atomic.Pointer[watch]
-}
-
-// Read implements net.Conn.
-func (c *targetConn) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
-	if n > 0 {
-		c.watch.Load().moved()
-	}
-	return n, err
-}
-
-// Write implements net.Conn.
-func (c *targetConn) Write(p []byte) (int, error) {
-	n, err := c.Conn.Write(p)
-	if n > 0 {
-		c.watch.Load().moved()
-	}
-	return n, err
-}
-
 // clientBody knows whether it is being waited for.
 type clientBody struct {
 	io.ReadCloser
@@ -315,7 +247,7 @@ func newTransport(idle time.Duration) *http.Transport {
 			if err != nil {
 				return nil, err
 			}
-			return &targetConn{Conn: conn}, nil
+			return &targetConn{watched{Conn: conn}}, nil
 		},
 		DisableCompression:  true,
 		MaxIdleConnsPerHost: maxClients,

@@ -81,8 +81,7 @@ func (l *listener) close() error {
 // client is a client's connection. It is closed when nothing comes for the idle timeout outside of a request; within
 // one, another watch looks on.
 type client struct {
-	net.Conn
-	watch atomic.Pointer[watch]
+	watched
 	taken bool // by an upgrade
 }
 
@@ -91,15 +90,6 @@ type clientKey struct{}
 // await starts the watch between two requests.
 func (c *client) await(idle time.Duration) {
 	c.watch.Store(newWatch(idle, func() { _ = c.Close() }))
-}
-
-// Read implements net.Conn.
-func (c *client) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
-	if n > 0 {
-		c.watch.Load().moved()
-	}
-	return n, err
 }
 
 type accepting struct {
@@ -117,7 +107,7 @@ func (a accepting) Accept() (net.Conn, error) {
 	if table.security != nil {
 		conn = tls.Server(conn, table.security)
 	}
-	from := &client{Conn: conn}
+	from := &client{watched: watched{Conn: conn}}
 	from.await(table.idle)
 	return from, nil
 }
