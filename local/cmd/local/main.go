@@ -82,15 +82,10 @@ func run(ctx context.Context, args []string) error {
 		}
 		return setSecret(ctx, args[1], args[2:])
 	}
-	stack := engine.DefaultStack
-	switch len(args) {
-	case 1:
-	case 2:
-		stack = args[1]
-	default:
+	if len(args) > 2 {
 		return fmt.Errorf("%d words after the command, where at most one, a stack, can be\n%s", len(args)-1, usage)
 	}
-	e, err := newEngine(stack)
+	e, err := newEngine(stackOf(args[1:]))
 	if err != nil {
 		return err
 	}
@@ -155,15 +150,19 @@ func passOn(ctx context.Context, args []string) error {
 
 // goBack runs a release again.
 func goBack(ctx context.Context, release string, rest []string) error {
-	stack := engine.DefaultStack
-	if len(rest) > 0 {
-		stack = rest[0]
-	}
-	e, err := newEngine(stack)
+	e, err := newEngine(stackOf(rest))
 	if err != nil {
 		return err
 	}
 	return converge(ctx, e, func(ctx context.Context, s deliver.Stack) error { return desk(e).Rollback(ctx, s, release) })
+}
+
+// stackOf is the stack that words name, or the one of this machine.
+func stackOf(words []string) string {
+	if len(words) > 0 {
+		return words[0]
+	}
+	return engine.DefaultStack
 }
 
 func newEngine(stack string) (engine.Engine, error) {

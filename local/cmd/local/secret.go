@@ -8,16 +8,11 @@ import (
 	"slipway/ops/secret"
 
 	"slipway/local/awsapi"
-	"slipway/local/engine"
 )
 
 // setSecret gives a stack's secret the value on the standard input.
 func setSecret(ctx context.Context, name string, rest []string) error {
-	stack := engine.DefaultStack
-	if len(rest) > 0 {
-		stack = rest[0]
-	}
-	e, err := newEngine(stack)
+	e, err := newEngine(stackOf(rest))
 	if err != nil {
 		return err
 	}
