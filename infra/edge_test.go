@@ -149,6 +149,9 @@ func TestAccessLogs(t *testing.T) {
 		if days := rule["expiration"].ObjectValue()["days"].NumberValue(); days != 30 {
 			t.Errorf("%s: logs are kept for %v days", stack, days)
 		}
+		if prefix := rule["filter"].ObjectValue()["prefix"].StringValue(); prefix != "" || !rule["abortIncompleteMultipartUpload"].IsObject() {
+			t.Errorf("%s: the rule is for %q alone, or uploads that were given up stay: %v", stack, prefix, rule)
+		}
 	}
 }
 

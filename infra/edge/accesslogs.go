@@ -73,8 +73,12 @@ func (l *AccessLogs) expireAndEncrypt(ctx *pulumi.Context, name string, args Acc
 		Bucket: bucket.Bucket,
 		Rules: s3.BucketLifecycleConfigurationV2RuleArray{s3.BucketLifecycleConfigurationV2RuleArgs{
 			Id: pulumi.String("expire"), Status: pulumi.String("Enabled"),
-			Filter:     s3.BucketLifecycleConfigurationV2RuleFilterArgs{Prefix: pulumi.String("AWSLogs/")}, // all that is written here
+			Filter:     s3.BucketLifecycleConfigurationV2RuleFilterArgs{Prefix: pulumi.String("")}, // everything
 			Expiration: s3.BucketLifecycleConfigurationV2RuleExpirationArgs{Days: pulumi.Int(args.Days)},
+			// Parts of a file that never became one are listed nowhere, and paid for.
+			AbortIncompleteMultipartUpload: s3.BucketLifecycleConfigurationV2RuleAbortIncompleteMultipartUploadArgs{
+				DaysAfterInitiation: pulumi.Int(1),
+			},
 		}},
 	}, parent)
 	if err != nil {

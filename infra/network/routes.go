@@ -76,7 +76,8 @@ func (b *builder) natGateways(public []*ec2.Subnet, gateway *ec2.InternetGateway
 }
 
 // endpoints declares the S3 gateway, always: it is free, and ECR serves image layers from S3, which NAT would charge for
-// by the gigabyte. Without NAT it also declares the interface endpoints that a Fargate task cannot start without.
+// by the gigabyte. It takes any bucket, see docs/decisions.md. Without NAT it also declares the interface endpoints that a
+// Fargate task cannot start without.
 func (b *builder) endpoints(private []*ec2.Subnet, tables []*ec2.RouteTable) error {
 	tableIDs := make(pulumi.StringArray, len(tables))
 	for i, table := range tables {
