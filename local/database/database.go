@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"sync"
 	"time"
 
@@ -72,18 +71,6 @@ type Servers struct {
 	servers map[string]*server
 }
 
-// server is one DB instance.
-type server struct {
-	Instance
-	admin     string             // password of rdsadmin
-	container string             // its id; empty until it is made
-	cancel    context.CancelFunc // ends Create
-	operation turn               // of what changes the server, one at a time
-	gate      turn               // of what starts a process in the container, and of the time for which it is paused
-	state     string             // guarded by Servers.mu, as is container
-	stopSlow  func()             // guarded by operation
-}
-
 // New returns Servers without any instance, with a certificate authority of their own.
 func New(opts Options) (*Servers, error) {
 	signer, err := authority.New("Slipway RDS CA")
@@ -135,32 +122,6 @@ func (s *Servers) Create(ctx context.Context, instance Instance, password string
 	}
 	s.set(server, Available)
 	s.tell(server, "PostgreSQL %s is available after %.1f s", instance.Major, time.Since(start).Seconds())
-	return nil
-}
-
-func check(instance Instance) error {
-	switch {
-	case instance.ID == "" || instance.Host == "" || instance.User == "":
-		return fmt.Errorf("a DB instance needs an identifier, a host and a master user; got %+v", instance)
-	case instance.Port < 1150 || instance.Port > 65535:
-		// The bounds are those of CreateDBInstance's parameter Port.
-		return fmt.Errorf("port %d of DB instance %s: give one from 1150 to 65535", instance.Port, instance.ID)
-	case instance.StorageMiB < 64:
-		return fmt.Errorf("%d MiB of storage of DB instance %s are too few for PostgreSQL; give 64 or more", instance.StorageMiB, instance.ID)
-	}
-	return nil
-}
-
-func (s *Servers) add(server *server) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return fmt.Errorf("create DB instance %s: %w", server.ID, errClosed)
-	}
-	if s.servers[server.ID] != nil {
-		return fmt.Errorf("DB instance %s exists already; delete it first", server.ID)
-	}
-	s.servers[server.ID] = server
 	return nil
 }
 
@@ -262,82 +223,6 @@ func (s *Servers) Close(ctx context.Context) error {
 	return errors.Join(problems...)
 }
 
-// Query carries out SQL in the instance's database as the superuser rdsadmin, from inside the container, and returns
-// the rows as psql's unaligned output has them: columns parted by |, a line for each row, nothing for NULL. It is for
-// tests and operators. Errors of PostgreSQL are of type *pgconn.PgError.
-func (s *Servers) Query(ctx context.Context, id, sql string) (string, error) {
-	server, err := s.find(id)
-	if err != nil {
-		return "", err
-	}
-	conn, err := s.connect(ctx, server, admin, server.admin, server.database())
-	if err != nil {
-		return "", fmt.Errorf("query DB instance %s: %w", id, err)
-	}
-	defer func() { _ = conn.Close(ctx) }()
-	results, err := conn.Exec(ctx, sql).ReadAll()
-	if err != nil {
-		return "", fmt.Errorf("query DB instance %s: %w", id, err)
-	}
-	var out strings.Builder
-	for _, result := range results {
-		for _, row := range result.Rows {
-			for i, column := range row {
-				if i > 0 {
-					_ = out.WriteByte('|')
-				}
-				_, _ = out.Write(column)
-			}
-			_ = out.WriteByte('\n')
-		}
-	}
-	return out.String(), nil
-}
-
-func (i Instance) database() string {
-	if i.Database == "" {
-		return "postgres"
-	}
-	return i.Database
-}
-
-func (s *Servers) find(id string) (*server, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if server := s.servers[id]; server != nil {
-		return server, nil
-	}
-	return nil, fmt.Errorf("there is no DB instance %s; create it first", id)
-}
-
-// operate does something to an instance while nobody else does.
-func (s *Servers) operate(ctx context.Context, id, what string, do func(*server) error) error {
-	server, err := s.find(id)
-	if err != nil {
-		return err
-	}
-	if err := server.operation.take(ctx); err != nil {
-		return fmt.Errorf("%s DB instance %s: %w", what, id, err)
-	}
-	defer server.operation.give()
-	if again, err := s.find(id); err != nil || again != server {
-		return fmt.Errorf("%s DB instance %s: it was deleted meanwhile", what, id)
-	}
-	if err := do(server); err != nil {
-		return fmt.Errorf("%s DB instance %s: %w", what, id, err)
-	}
-	return nil
-}
-
-// set notes a state; deleting is the last one.
-func (s *Servers) set(server *server, state string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if server.state != Deleting {
-		server.state = state
-	}
-}
-
 // start runs f in a goroutine that Close waits for, unless it is too late for that.
 func (s *Servers) start(f func()) bool {
 	s.mu.Lock()
@@ -347,23 +232,3 @@ func (s *Servers) start(f func()) bool {
 	}
 	return !s.closed
 }
-
-func (s *Servers) tell(server *server, format string, args ...any) {
-	_, _ = fmt.Fprintf(s.opts.Log, "rds: DB instance "+server.ID+": "+format+"\n", args...)
-}
-
-// turn is held by one at a time; it is given in the order in which it was asked for.
-type turn chan struct{}
-
-func newTurn() turn { return make(turn, 1) }
-
-func (t turn) take(ctx context.Context) error {
-	select {
-	case t <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-func (t turn) give() { <-t }
