@@ -37,7 +37,7 @@ secret: $(LOCAL)
 	@$(LOCAL) secret "$$SECRET"
 # The commands below then ask the embedded cloud's engine.
 export SLIPWAY_PULUMI := $(LOCAL) pulumi
-summary notify drift refresh review cost: $(LOCAL)
+summary notify drift refresh review cost unlock: $(LOCAL)
 else
 up restore rollback releases secret: ; @$(OPS) $@ --stack "$$STACK"
 preview: ; pulumi preview --stack "$$STACK"

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -53,7 +55,13 @@ func (c checkout) killReleases(t *testing.T, good string, ran outputs) {
 // locks is the folder of the locks of the stack local.
 func (c checkout) locks(t *testing.T) string {
 	t.Helper()
-	return filepath.Join(c.dir, ".slipway", "state-"+c.state(t).ID, ".pulumi", "locks", "organization", "slipway", "local")
+	return filepath.Join(c.files(t), ".pulumi", "locks", "organization", "slipway", "local")
+}
+
+// files is the folder that the CLI keeps its state in.
+func (c checkout) files(t *testing.T) string {
+	t.Helper()
+	return filepath.Join(c.dir, ".slipway", "state-"+c.state(t).ID)
 }
 
 // holdLock holds the state as a process of somebody's would that lives: a release is refused, and says whose the lock is; the runbook's
@@ -74,6 +82,43 @@ func (c checkout) holdLock(t *testing.T) {
 	c.local(t, append(strings.Fields(strings.Replace(last, "STACK", "local", 1)), "--yes")...)
 	if _, err := os.Stat(lock); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the lock is still there: %v", err)
+	}
+	c.unlock(t)
+}
+
+// unlock leaves the lock and the claim of a run of GitHub Actions that is dead, and types the runbook's command as a person does, with the real
+// CLI to name the backend; GitHub is a stand-in.
+func (c checkout) unlock(t *testing.T) {
+	t.Helper()
+	ended := time.Now().Add(-time.Hour).UTC()
+	lock := filepath.Join(c.locks(t), "66666666-7777-8888-9999-000000000000.json")
+	claim := filepath.Join(c.files(t), ".slipway", "claims", "slipway", "local", "12-1-1.json")
+	for file, content := range map[string]string{
+		lock:  fmt.Sprintf(`{"pid": %d, "username": "runner", "hostname": "runner1", "timestamp": %q}`, os.Getpid(), ended.Add(-time.Minute).Format(time.RFC3339)),
+		claim: fmt.Sprintf(`{"repository": "example/myapp", "run": 12, "attempt": 1, "host": "runner1", "started": %q}`, ended.Add(-2*time.Minute).Format(time.RFC3339)),
+	} {
+		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	github := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = fmt.Fprintf(w, `{"status": "completed", "updated_at": %q}`, ended.Format(time.RFC3339))
+	}))
+	defer github.Close()
+	command := exec.CommandContext(t.Context(), "make", "--no-print-directory", "unlock", "STACK=local")
+	command.Dir = c.dir
+	command.Env = append(os.Environ(), "PULUMI_BACKEND_URL=", "GITHUB_API_URL="+github.URL, "GITHUB_REPOSITORY=", "GITHUB_TOKEN=t")
+	out, err := command.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "freed from the lock of runner@runner1") {
+		t.Errorf("make unlock: %v\n%s", err, out)
+	}
+	for _, file := range []string{lock, claim} {
+		if _, err := os.Stat(file); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s is still there: %v", file, err)
+		}
 	}
 }
 

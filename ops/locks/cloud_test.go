@@ -93,7 +93,7 @@ func TestEarlierAttempt(t *testing.T) {
 		_, _ = w.Write([]byte(`{"status":"in_progress","updated_at":"2026-11-24T12:40:00Z","run_started_at":"2026-11-24T12:30:00Z"}`))
 	}))
 	defer server.Close()
-	github := locks.GitHub{Client: server.Client(), API: server.URL, Repository: "o/r"}
+	github := locks.GitHub{Client: server.Client(), API: server.URL, Repository: "o/r", Token: "t"}
 	for started, want := range map[time.Time]bool{noon: true, noon.Add(35 * time.Minute): false} {
 		state, err := github.State(context.Background(), locks.Claim{Repository: "o/r", Run: 1, Started: started})
 		if err != nil || state.Completed != want {

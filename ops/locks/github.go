@@ -3,6 +3,7 @@ package locks
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -15,15 +16,20 @@ import (
 type GitHub struct {
 	Client     *http.Client
 	API        string // GITHUB_API_URL
-	Repository string // OWNER/NAME that the token is for
-	Token      string
+	Repository string // OWNER/NAME that the token is for; empty where nobody has named it
+	Token      string // empty where there is none, which is an error once there is something to ask
 }
 
 // State implements Runs. A run of another repository, or one that GitHub does not know any more, is an error: nothing says
 // that it is dead.
 func (g GitHub) State(ctx context.Context, claim Claim) (State, error) {
-	if claim.Repository != g.Repository {
+	switch {
+	case g.Repository == "":
+		return State{}, errors.New("no repository is known; set githubOwner and githubRepository in the stack's file, or export GITHUB_REPOSITORY as OWNER/NAME")
+	case claim.Repository != g.Repository:
 		return State{}, fmt.Errorf("it belongs to %s, and our token to %s", claim.Repository, g.Repository)
+	case g.Token == "":
+		return State{}, fmt.Errorf("there is no token to ask GitHub with; sign in by `gh auth login`, or export GITHUB_TOKEN, one that may read the Actions of %s", g.Repository)
 	}
 	words := []string{"repos", g.Repository, "actions/runs", fmt.Sprint(claim.Run)}
 	if claim.Attempt > 0 {

@@ -234,9 +234,16 @@ func TestGitHub(t *testing.T) {
 			}
 		})
 	}
-	other := claim(1, "h", noon)
-	other.Repository = "else/where"
-	if _, err := (locks.GitHub{Repository: "o/r"}).State(context.Background(), other); err == nil {
-		t.Error("a run of another repository was judged")
+	for missing, test := range map[string]struct {
+		github locks.GitHub
+		want   string
+	}{
+		"the repository": {locks.GitHub{Token: "token"}, "set githubOwner and githubRepository"},
+		"the right one":  {locks.GitHub{Repository: "else/where", Token: "token"}, "it belongs to o/r, and our token to else/where"},
+		"a token":        {locks.GitHub{Repository: "o/r"}, "gh auth login"},
+	} {
+		if _, err := test.github.State(context.Background(), claim(1, "h", noon)); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("without %s: %v; want an error with %q", missing, err, test.want)
+		}
 	}
 }

@@ -18,7 +18,7 @@ import (
 // ErrNoFiles is what Open gives for Pulumi Cloud, which is asked as Cloud.
 var ErrNoFiles = errors.New("the backend is Pulumi Cloud, which has no lock files")
 
-// Open returns the files of a backend, by its URL as in PULUMI_BACKEND_URL.
+// Open returns the files of a backend, by its URL as in PULUMI_BACKEND_URL or behind `pulumi login`.
 func Open(backend string) (Store, error) {
 	u, err := url.Parse(backend)
 	if err != nil {
@@ -26,7 +26,8 @@ func Open(backend string) (Store, error) {
 	}
 	switch u.Scheme {
 	case "s3":
-		return Bucket{Name: u.Host, Prefix: strings.Trim(u.Path, "/"), Region: u.Query().Get("region"), Run: AWS}, nil
+		query := u.Query()
+		return Bucket{Name: u.Host, Prefix: strings.Trim(u.Path, "/"), Region: query.Get("region"), Profile: query.Get("profile"), Run: AWS}, nil
 	case "file":
 		top := filepath.Join(u.Host, u.Path)
 		if rest, home := strings.CutPrefix(top, "~"); home {
@@ -94,6 +95,7 @@ func (f Folder) path(key string) string { return filepath.Join(string(f), filepa
 type Bucket struct {
 	Name, Prefix string
 	Region       string // empty for the environment's
+	Profile      string // empty for the environment's credentials
 	// Run runs the AWS CLI and returns its standard output.
 	Run func(ctx context.Context, stdin []byte, args ...string) ([]byte, error)
 }
@@ -103,6 +105,9 @@ func AWS(ctx context.Context, stdin []byte, args ...string) ([]byte, error) {
 	command := exec.CommandContext(ctx, "aws", args...)
 	command.Stdin = bytes.NewReader(stdin)
 	out, err := command.Output()
+	if errors.Is(err, exec.ErrNotFound) {
+		return nil, errors.New("the state's bucket is looked at by the AWS CLI, and this machine has none; install it, and see that `aws sts get-caller-identity` answers")
+	}
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
 		return nil, fmt.Errorf("aws %s: %w: %s", strings.Join(args[:min(len(args), 2)], " "), err, strings.TrimSpace(string(exit.Stderr)))
 	}
@@ -153,6 +158,9 @@ func (b Bucket) Delete(ctx context.Context, key string) error {
 func (b Bucket) run(ctx context.Context, stdin []byte, args ...string) ([]byte, error) {
 	if b.Region != "" {
 		args = append(args, "--region", b.Region)
+	}
+	if b.Profile != "" {
+		args = append(args, "--profile", b.Profile)
 	}
 	return b.Run(ctx, stdin, args...)
 }

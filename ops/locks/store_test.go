@@ -21,8 +21,8 @@ func TestOpen(t *testing.T) {
 			t.Errorf("%s: %v, %v; want %v", backend, got, err, want)
 		}
 	}
-	got, err := locks.Open("s3://bucket/some/prefix?region=eu-west-1&awssdk=v2")
-	if b, ok := got.(locks.Bucket); err != nil || !ok || b.Name != "bucket" || b.Prefix != "some/prefix" || b.Region != "eu-west-1" {
+	got, err := locks.Open("s3://bucket/some/prefix?region=eu-west-1&awssdk=v2&profile=ops")
+	if b, ok := got.(locks.Bucket); err != nil || !ok || b.Name != "bucket" || b.Prefix != "some/prefix" || b.Region != "eu-west-1" || b.Profile != "ops" {
 		t.Errorf("%+v, %v", got, err)
 	}
 	for _, backend := range []string{"", "https://cloud.example"} {
@@ -39,7 +39,7 @@ func TestBucket(t *testing.T) {
 	ctx := context.Background()
 	var calls []string
 	answer, failure := "", error(nil)
-	bucket := locks.Bucket{Name: "b", Prefix: "p", Region: "r", Run: func(_ context.Context, stdin []byte, args ...string) ([]byte, error) {
+	bucket := locks.Bucket{Name: "b", Prefix: "p", Region: "r", Profile: "q", Run: func(_ context.Context, stdin []byte, args ...string) ([]byte, error) {
 		calls = append(calls, strings.Join(args, " ")+" < "+string(stdin))
 		return []byte(answer), failure
 	}}
@@ -58,11 +58,11 @@ func TestBucket(t *testing.T) {
 		t.Error(err)
 	}
 	want := []string{
-		"s3api list-objects-v2 --bucket b --prefix p/x/ --output json --region r < ",
-		"s3api list-objects-v2 --bucket b --prefix p/x/ --output json --region r < ",
-		"s3 cp --only-show-errors s3://b/p/x/1.json - --region r < ",
-		"s3 cp --only-show-errors - s3://b/p/x/2.json --region r < new",
-		"s3api delete-object --bucket b --key p/x/1.json --region r < ",
+		"s3api list-objects-v2 --bucket b --prefix p/x/ --output json --region r --profile q < ",
+		"s3api list-objects-v2 --bucket b --prefix p/x/ --output json --region r --profile q < ",
+		"s3 cp --only-show-errors s3://b/p/x/1.json - --region r --profile q < ",
+		"s3 cp --only-show-errors - s3://b/p/x/2.json --region r --profile q < new",
+		"s3api delete-object --bucket b --key p/x/1.json --region r --profile q < ",
 	}
 	if !slices.Equal(calls, want) {
 		t.Errorf("calls\n%s\nwant\n%s", strings.Join(calls, "\n"), strings.Join(want, "\n"))
@@ -84,5 +84,13 @@ func TestFolderReadsWhatIsGone(t *testing.T) {
 	}
 	if err := store.Delete(context.Background(), "x.json"); err != nil {
 		t.Errorf("deleting what is gone: %v", err)
+	}
+}
+
+// Without the AWS CLI a person must know what to install.
+func TestNoAWS(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	if _, err := locks.AWS(context.Background(), nil, "s3api", "list-objects-v2"); err == nil || !strings.Contains(err.Error(), "install it") {
+		t.Errorf("%v; want what to install", err)
 	}
 }

@@ -3,19 +3,16 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"os"
-	"strings"
 	"time"
 
 	"slipway/ops/cost"
 	"slipway/ops/deliver"
 	"slipway/ops/drift"
 	"slipway/ops/enginejson"
-	"slipway/ops/locks"
 	"slipway/ops/report"
 	"slipway/ops/review"
 )
@@ -103,48 +100,6 @@ func driftOf(ctx context.Context, d *desk) ([]drift.Change, error) {
 		return nil, err
 	}
 	return drift.Parse(bytes.NewReader(text))
-}
-
-func unlock(ctx context.Context, d *desk) error {
-	var backend locks.Backend = locks.Files{Store: d.cli.Store}
-	if d.cli.Store == nil {
-		cloud, err := pulumiCloud(ctx, d)
-		if err != nil {
-			return err
-		}
-		backend = cloud
-	}
-	github := locks.GitHub{
-		Client: client(), API: os.Getenv("GITHUB_API_URL"), Repository: os.Getenv("GITHUB_REPOSITORY"), Token: os.Getenv("GITHUB_TOKEN"),
-	}
-	cleaner := locks.Cleaner{Backend: backend, Runs: github.State, Now: time.Now, Out: os.Stdout}
-	return cleaner.Free(ctx, locks.Stack{Project: deliver.Project, Name: d.cli.Stack})
-}
-
-// pulumiCloud asks the CLI to whom the stack belongs.
-func pulumiCloud(ctx context.Context, d *desk) (locks.Cloud, error) {
-	text, err := d.cli.Read(ctx, "stack", "ls", "--json")
-	if err != nil {
-		return locks.Cloud{}, err
-	}
-	var stacks []struct{ Name, URL string }
-	if err := json.Unmarshal(text, &stacks); err != nil {
-		return locks.Cloud{}, fmt.Errorf("understand the list of stacks: %w", err)
-	}
-	for _, stack := range stacks {
-		if stack.Name != d.cli.Stack && !strings.HasSuffix(stack.Name, "/"+d.cli.Stack) {
-			continue
-		}
-		// The page of a stack is https://app.pulumi.com/ORGANIZATION/PROJECT/STACK.
-		_, path, _ := strings.Cut(strings.TrimPrefix(stack.URL, "https://"), "/")
-		organization, _, _ := strings.Cut(path, "/")
-		api := os.Getenv("PULUMI_BACKEND_URL")
-		if api == "" {
-			api = "https://api.pulumi.com"
-		}
-		return locks.Cloud{Client: client(), API: api, Token: os.Getenv("PULUMI_ACCESS_TOKEN"), Organization: organization}, nil
-	}
-	return locks.Cloud{}, fmt.Errorf("pulumi knows no stack %s; log in, and run `pulumi stack ls`", d.cli.Stack)
 }
 
 func printReview(ctx context.Context, d *desk) error {
