@@ -1,17 +1,14 @@
 package workflows_test
 
 import (
-	"encoding/json"
-	"net/http"
-	"net/http/httptest"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 )
+
+// release is a commit where a document says SHA.
+const release = "0123456789abcdef0123456789abcdef01234567"
 
 // makeCommand is a command in a document: a line of a block, or between backquotes.
 var makeCommand = regexp.MustCompile("(?m)(?:^|`)make ([a-z-]+(?: [A-Z]+=[A-Za-z]+)*)")
@@ -42,48 +39,76 @@ func TestDocumentsNameTargets(t *testing.T) {
 	}
 }
 
-// TestRunbookOnAWS runs each command of the runbook for a stack on AWS, by make, down to the Pulumi CLI, in whose place a script
-// answers as one that has nothing to say. Those for the embedded cloud are run there (e2e, TestVerdict).
-func TestRunbookOnAWS(t *testing.T) {
-	top, err := filepath.Abs("../..")
-	if err != nil {
-		t.Fatal(err)
-	}
-	bin := t.TempDir()
-	const answers = `#!/bin/sh
-echo "$@" >>"$SAID"
-case "$*" in
+// onAWS are what each command of the runbook for a stack on AWS must ask the Pulumi CLI and AWS for, in this order, and nothing else.
+var onAWS = map[string][]string{
+	"up STACK=staging": {
+		"pulumi stack history --stack staging --json --page-size 1",
+		"pulumi up --stack staging --yes --non-interactive",
+	},
+	"rollback STACK=staging REVISION=SHA": {
+		"pulumi stack history --stack staging --json --page-size 1",
+		"pulumi up --stack staging --config-file FILE --yes --non-interactive",
+		"FILE has revision " + release,
+	},
+	"releases STACK=staging": {
+		"pulumi stack output --stack staging --json",
+		"aws AmazonEC2ContainerRegistry_V20150921.DescribeImages of myapp/backend",
+	},
+	"drift STACK=staging": {
+		"pulumi refresh --preview-only --json --non-interactive --stack staging --exclude urn:pulumi:**docker:index/image:Image::**",
+	},
+	"refresh STACK=staging": {
+		"pulumi refresh --yes --skip-preview --non-interactive --stack staging --exclude urn:pulumi:**docker:index/image:Image::**",
+	},
+	"unlock STACK=staging": {"pulumi whoami --json"}, // the rest is files: TestUnlockByHand
+}
+
+// answersOnAWS is a Pulumi CLI that is logged in to a folder, and has nothing else to say. It notes the release in a file of configuration.
+const answersOnAWS = `case "$*" in
+*whoami*) echo '{"url": "file://'"${0%/*}"'"}' ;;
 *history*) echo '[]' ;;
-*'stack output'*) echo '{"revision":"0123456789abcdef0123456789abcdef01234567","region":"us-east-1","registry":"123456789012","repositories":{"backend":"myapp/backend"}}' ;;
+*'stack output'*) echo '{"revision":"` + release + `","region":"us-east-1","registry":"123456789012","repositories":{"backend":"myapp/backend"}}' ;;
 *refresh*) echo '{"steps":[],"changeSummary":{}}' ;;
-esac
-`
-	if err := os.WriteFile(filepath.Join(bin, "pulumi"), []byte(answers), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	registry := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/x-amz-json-1.1")
-		_ = json.NewEncoder(w).Encode(map[string]any{"imageDetails": []any{}})
-	}))
-	defer registry.Close()
-	ran := 0
+*--config-file*)
+	while [ "$1" != --config-file ]; do shift; done
+	sed -n 's/.*slipway:revision: *"\{0,1\}\([0-9a-f]*\).*/FILE has revision \1/p' "$2" >>"$said" ;;
+esac`
+
+var configFile = regexp.MustCompile(`--config-file \S+`)
+
+// TestRunbookOnAWS types each command of the runbook for a stack on AWS. The Pulumi CLI and AWS are stand-ins there, which carry nothing out
+// and note how they are asked: what is held is that a command asks for the right thing, not what becomes of it. The commands for the embedded
+// cloud are carried out there (e2e, TestVerdict).
+func TestRunbookOnAWS(t *testing.T) {
+	s := newStandIns(t, map[string]string{"pulumi": answersOnAWS})
+	registry := s.aws(t, `{"imageDetails": []}`)
+	seen := map[string]bool{}
 	for _, command := range commandsOf(read(t, "docs/runbook.md")) {
 		if !strings.Contains(command, "STACK=staging") {
 			continue
 		}
-		ran++
-		words := strings.Fields(strings.ReplaceAll(command, "=SHA", "=0123456789abcdef0123456789abcdef01234567"))
-		make := exec.CommandContext(t.Context(), "make", words...)
-		make.Dir = top
-		make.Env = append(os.Environ(), "PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"), "SAID="+filepath.Join(bin, "said"),
-			"PULUMI_BACKEND_URL=file://"+t.TempDir(), "AWS_ENDPOINT_URL="+registry.URL, "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test",
-			"GITHUB_ACTIONS=", "GITHUB_STEP_SUMMARY=", "MAKEFLAGS=", "MAKELEVEL=", "STACK=", "SLIPWAY_PULUMI=")
-		if out, err := make.CombinedOutput(); err != nil {
+		want, known := onAWS[command]
+		if !known {
+			t.Errorf("nothing says what `make %s` must ask for", command)
+		}
+		seen[command] = true
+		words := strings.Fields(strings.ReplaceAll(command, "=SHA", "="+release))
+		out, err := s.make(t, registry, words...)
+		if err != nil {
 			t.Errorf("make %s: %v\n%s", command, err, out)
 		}
+		got := s.calls(t)
+		for i := range got {
+			got[i] = configFile.ReplaceAllString(got[i], "--config-file FILE")
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("make %s asked for\n  %s\nwant\n  %s", command, strings.Join(got, "\n  "), strings.Join(want, "\n  "))
+		}
 	}
-	if ran < 4 {
-		t.Errorf("only %d commands were found", ran)
+	for command := range onAWS {
+		if !seen[command] {
+			t.Errorf("the runbook does not say `make %s` any more", command)
+		}
 	}
 }
 

@@ -2,7 +2,11 @@ package workflows_test
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,7 +15,7 @@ import (
 )
 
 // standIns is a folder of scripts in the place of programs that a command calls, such as the Pulumi CLI. They carry nothing out: each notes
-// its words, and answers what its test lets it answer.
+// its words, and answers what its test lets it answer. A script may add lines of its own to the notes, which are the file "$said".
 type standIns struct{ bin, said string }
 
 // newStandIns makes scripts by the program's name.
@@ -19,12 +23,33 @@ func newStandIns(t *testing.T, scripts map[string]string) standIns {
 	t.Helper()
 	s := standIns{bin: t.TempDir(), said: filepath.Join(t.TempDir(), "said")}
 	for name, script := range scripts {
-		write(t, filepath.Join(s.bin, name), fmt.Sprintf("#!/bin/sh\necho %s \"$@\" >>%q\n%s\n", name, s.said, script))
+		write(t, filepath.Join(s.bin, name), fmt.Sprintf("#!/bin/sh\nsaid=%q\necho %s \"$*\" >>\"$said\"\n%s\n", s.said, name, script))
 		if err := os.Chmod(filepath.Join(s.bin, name), 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}
 	return s
+}
+
+// aws is an API of AWS on loopback that gives one answer to everything and notes what it is asked, and of what. It returns what leads a command there.
+func (s standIns) aws(t *testing.T, answer string) (env []string) {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var asked struct{ RepositoryName, SecretID string }
+		_ = json.NewDecoder(r.Body).Decode(&asked) // encoding/json takes keys in any case
+		note, err := os.OpenFile(s.said, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+		if err == nil {
+			_, err = fmt.Fprintf(note, "aws %s of %s\n", r.Header.Get("X-Amz-Target"), asked.RepositoryName+asked.SecretID)
+			err = errors.Join(err, note.Close())
+		}
+		if err != nil {
+			t.Error(err)
+		}
+		w.Header().Set("Content-Type", "application/x-amz-json-1.1")
+		_, _ = w.Write([]byte(answer))
+	}))
+	t.Cleanup(server.Close)
+	return []string{"AWS_ENDPOINT_URL=" + server.URL, "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test"}
 }
 
 // calls are what was called since the last time, a line each.
