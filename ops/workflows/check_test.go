@@ -1,6 +1,7 @@
 package workflows_test
 
 import (
+	"bytes"
 	"fmt"
 	"regexp"
 	"slices"
@@ -109,8 +110,37 @@ func check(file string, content []byte, m makefile) []string {
 	}
 	for i := 0; i+1 < len(jobs.Content); i += 2 {
 		c.job(jobs.Content[i].Value, jobs.Content[i+1])
+		c.told(jobs.Content[i].Value, jobs.Content[i+1], jobs)
 	}
 	return c.problems
+}
+
+// told: a job that is skipped, since one that it needs has failed, tells nobody. So another has to, which needs the same and does it then.
+func (c *checker) told(name string, job, jobs *yaml.Node) {
+	needs, when := get(job, "needs"), get(job, "if")
+	if needs == nil || when != nil || !slices.Contains(called(job), "notify") {
+		return
+	}
+	for i := 1; i < len(jobs.Content); i += 2 {
+		other := jobs.Content[i]
+		if when := get(other, "if"); when == nil || when.Value != "failure()" || !sameText(get(other, "needs"), needs) {
+			continue
+		}
+		for _, step := range items(get(other, "steps")) {
+			run, result := get(step, "run"), get(get(step, "env"), "RESULT")
+			if run != nil && run.Value == "make notify" && get(step, "if") == nil && result != nil && result.Value == "failure" {
+				return
+			}
+		}
+	}
+	c.say(job, "job %s is skipped where one fails that it needs, and no job with `if: failure()` and the same needs runs make notify with RESULT: failure", name)
+}
+
+// sameText compares two nodes, however they are laid out.
+func sameText(a, b *yaml.Node) bool {
+	one, _ := yaml.Marshal(a)
+	two, _ := yaml.Marshal(b)
+	return a != nil && b != nil && bytes.Equal(one, two)
 }
 
 // triggers refuses those that run with a token and secrets for somebody else's code.
@@ -321,20 +351,27 @@ func (c *checker) concurrency(name string, job *yaml.Node) {
 	}
 }
 
-// stack: a job that takes the deploy role does so in the environment of the very stack that it names.
+// stack: a job that takes the deploy role, or the webhook, which is a secret of the environment, does so in the environment of the very
+// stack that it names.
 func (c *checker) stack(name string, job *yaml.Node) {
-	deploys := false
+	deploys, tells := false, false
 	for _, step := range items(get(job, "steps")) {
 		role := get(get(step, "with"), "role-to-assume")
 		deploys = deploys || role != nil && strings.Contains(role.Value, "DEPLOY_ROLE_ARN")
+		webhook := get(get(step, "env"), "SLACK_WEBHOOK_URL")
+		tells = tells || webhook != nil
 	}
 	environment := get(job, "environment")
 	if named := get(environment, "name"); named != nil {
 		environment = named
 	}
 	stack := get(get(job, "env"), "STACK")
-	if deploys && (environment == nil || stack == nil || environment.Value != stack.Value) {
+	elsewhere := environment == nil || stack == nil || environment.Value != stack.Value
+	if deploys && elsewhere {
 		c.say(job, "job %s takes the deploy role in another environment than that of its STACK", name)
+	}
+	if tells && elsewhere {
+		c.say(job, "job %s takes the webhook in another environment than that of its STACK, where there is none", name)
 	}
 }
 

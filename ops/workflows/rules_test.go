@@ -148,6 +148,57 @@ func TestRules(t *testing.T) {
 	}
 }
 
+// telling passes every rule: a job that needs another has one beside it which tells where that fails.
+const telling = `
+on: push
+permissions: {}
+jobs:
+  tell:
+    needs: gates
+    if: failure()
+    runs-on: ubuntu-24.04
+    timeout-minutes: 1
+    environment: {name: staging}
+    env: {STACK: staging}
+    permissions: {}
+    steps:
+      - run: make notify
+        env: {RESULT: failure, SLACK_WEBHOOK_URL: x}
+  work:
+    needs: gates
+    runs-on: ubuntu-24.04
+    timeout-minutes: 1
+    permissions: {}
+    steps:
+      - run: make notify
+        if: always()
+`
+
+// A gate that fails skips the job that would tell of it.
+func TestTold(t *testing.T) {
+	m := readMakefile("notify: ## x\n")
+	if problems := check("w.yml", []byte(telling), m); len(problems) > 0 {
+		t.Fatalf("what is good is refused:\n%s", strings.Join(problems, "\n"))
+	}
+	for name, test := range map[string]struct{ old, new, want string }{
+		"in good times":                     {"if: failure()", "if: success()", "job work is skipped"},
+		"of other jobs":                     {"needs: gates\n    if", "needs: build\n    if", "job work is skipped"},
+		"as a success":                      {"RESULT: failure", "RESULT: success", "job work is skipped"},
+		"with no result":                    {"RESULT: failure, ", "", "job work is skipped"},
+		"by a step that is skipped":         {"- run: make notify\n        env", "- run: make notify\n        if: success()\n        env", "job work is skipped"},
+		"without the webhook's environment": {"    environment: {name: staging}\n", "", "takes the webhook in another environment"},
+		"in another's environment":          {"{name: staging}", "{name: production}", "takes the webhook in another environment"},
+	} {
+		bad := strings.Replace(telling, test.old, test.new, 1)
+		if bad == telling {
+			t.Fatalf("the workflow has no %q to break", test.old)
+		}
+		if problems := strings.Join(check("w.yml", []byte(bad), m), "\n"); !strings.Contains(problems, test.want) {
+			t.Errorf("told %s: it was not noticed; want %q, got %q", name, test.want, problems)
+		}
+	}
+}
+
 // The table of known writes is for one job, not for its name anywhere.
 func TestKnownWrites(t *testing.T) {
 	const text = `
