@@ -28,12 +28,9 @@ const cloudWatch = "2010-08-01"
 func TestAlarms(t *testing.T) {
 	c := clone(t)
 	const alarm = "myapp-staging-backend-5xx"
-	values := map[string]any{
+	values := throwAway(map[string]any{
 		"slipway:alarms": true, "slipway:dashboard": true, "slipway:alarmsEmail": []string{"ops@example.com"},
-		// The stack goes at the end, with nothing left of it.
-		"slipway:databaseProtected": false, "slipway:databaseFinalSnapshot": false, "slipway:databaseBackupDays": 0,
-		"slipway:registryForceDelete": true, "slipway:clusterRetainTaskDefinitions": false,
-	}
+	})
 	c.adapt(t, "staging", values)
 	good := c.commit(t)
 	c.local(t, "preview", "staging")

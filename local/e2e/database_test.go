@@ -18,15 +18,12 @@ func TestDatabase(t *testing.T) {
 	c := clone(t)
 	set := func(snapshot string, storage int) {
 		t.Helper()
-		c.adapt(t, "staging", map[string]any{
-			"slipway:databaseProtected": false, "slipway:databaseFinalSnapshot": false, "slipway:databaseBackupDays": 1,
-			"slipway:registryForceDelete": true, "slipway:clusterRetainTaskDefinitions": false,
-
+		c.adapt(t, "staging", throwAway(map[string]any{
 			"slipway:databaseAppUser": "client", "slipway:databaseStorageGb": storage, "slipway:databaseMaxStorageGb": 100,
-			"slipway:databaseLogs":                true,
+			"slipway:databaseLogs": true, "slipway:databaseBackupDays": 1,
 			"slipway:databasePerformanceInsights": true, "slipway:databaseSlowMs": 500, "slipway:databaseSnapshot": snapshot,
 			"slipway:databaseBackupWindow": "03:00-04:00", "slipway:databaseMaintenanceWindow": "sun:04:30-sun:05:30",
-		})
+		}))
 		run(t, c.dir, "git", "commit", "--quiet", "--allow-empty", "--all", "--message", "change")
 	}
 	set("", 20)

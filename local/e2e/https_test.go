@@ -35,13 +35,9 @@ const (
 func TestHTTPS(t *testing.T) {
 	c := clone(t)
 	committed := c.read(t, "Pulumi.staging.yaml")
-	base := map[string]any{
-		"slipway:databaseProtected": false, "slipway:databaseFinalSnapshot": false, "slipway:databaseBackupDays": 0,
-		"slipway:registryForceDelete": true, "slipway:clusterRetainTaskDefinitions": false,
-	}
 	plain := func() {
 		t.Helper()
-		c.restage(t, committed, base)
+		c.restage(t, committed, throwAway(nil))
 	}
 	plain()
 	if printed := c.local(t, "preview", "staging"); warnings(printed) != 1 { // which also starts the cloud
@@ -50,14 +46,10 @@ func TestHTTPS(t *testing.T) {
 	zone := c.makeZone(t)
 	secure := func() {
 		t.Helper()
-		values := map[string]any{
+		c.restage(t, committed, throwAway(map[string]any{
 			"slipway:edgeDomain": host, "slipway:edgeAliases": []string{alias}, "slipway:edgeZoneId": zone,
 			"slipway:edgeHstsSeconds": 300, "slipway:edgeAccessLogDays": 30,
-		}
-		for key, value := range base {
-			values[key] = value
-		}
-		c.restage(t, committed, values)
+		}))
 	}
 
 	secure()

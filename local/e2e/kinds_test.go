@@ -74,11 +74,7 @@ func (c checkout) addService(t *testing.T, name, program string) {
 // The calls are within the deploy role's permissions, and make use of those that are for this.
 func TestThirdService(t *testing.T) {
 	c := clone(t)
-	c.adapt(t, "staging", map[string]any{
-		"slipway:databaseProtected": false, "slipway:databaseFinalSnapshot": false, "slipway:databaseBackupDays": 0,
-		"slipway:registryForceDelete": true, "slipway:clusterRetainTaskDefinitions": false,
-		"slipway:alarms": true,
-	})
+	c.adapt(t, "staging", throwAway(map[string]any{"slipway:alarms": true}))
 	two := c.read(t, "Pulumi.yaml")
 	c.addService(t, "pricing", pricingProgram)
 	c.addService(t, "mailer", mailerProgram)

@@ -30,11 +30,7 @@ var options = []string{"Scaling", "ScalingAlarms", "ScalingLook", "ScalingRole",
 // a release, and a sleeping stack is released all the same. Then it switches all off again, and nothing of it is left.
 func TestOptions(t *testing.T) {
 	c := clone(t)
-	throwAway := map[string]any{
-		"slipway:databaseProtected": false, "slipway:databaseFinalSnapshot": false, "slipway:databaseBackupDays": 0,
-		"slipway:registryForceDelete": true, "slipway:clusterRetainTaskDefinitions": false, "slipway:secretsRecoveryDays": 0,
-	}
-	c.adapt(t, "staging", throwAway)
+	c.adapt(t, "staging", throwAway(map[string]any{"slipway:secretsRecoveryDays": 0}))
 	off := c.read(t, "Pulumi.staging.yaml")
 	c.commit(t)
 	c.local(t, "up", "staging")

@@ -27,12 +27,7 @@ import (
 // would change itself, the boundary, the trust or the preview role. Its life has a release that fails in it, and the way back.
 func TestPolicies(t *testing.T) {
 	c := clone(t)
-	c.adapt(t, "staging", map[string]any{
-		// The stack goes at the end, with nothing left of it.
-		"slipway:databaseProtected": false, "slipway:databaseFinalSnapshot": false, "slipway:databaseBackupDays": 0,
-		"slipway:registryForceDelete": true, "slipway:clusterRetainTaskDefinitions": false,
-		"slipway:registryAccounts": []string{"210987654321"},
-	})
+	c.adapt(t, "staging", throwAway(map[string]any{"slipway:registryAccounts": []string{"210987654321"}}))
 	good := c.commit(t)
 	c.local(t, "preview", "staging")
 	c.local(t, "up", "staging")

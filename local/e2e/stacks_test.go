@@ -115,6 +115,16 @@ func (c checkout) outputs(t *testing.T, stack string) outputs {
 	return found
 }
 
+// throwAway are the values of a stack that goes at the end of a test with nothing left of it, and what else it shall have.
+func throwAway(more map[string]any) map[string]any {
+	values := map[string]any{
+		"slipway:databaseProtected": false, "slipway:databaseFinalSnapshot": false, "slipway:databaseBackupDays": 0,
+		"slipway:registryForceDelete": true, "slipway:clusterRetainTaskDefinitions": false,
+	}
+	maps.Copy(values, more)
+	return values
+}
+
 // adapt changes a stack's values where this machine is neither a GitHub runner nor AWS, as Pulumi.local.yaml does: base images,
 // the platform and network of builds, the database's certificate, the time to drain, and the salt, which the CLI would otherwise write. It
 // adds values.
