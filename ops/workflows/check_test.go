@@ -188,6 +188,7 @@ func (c *checker) job(name string, job *yaml.Node) {
 	c.steps(name, job, permissions)
 	c.concurrency(name, job)
 	c.stack(name, job)
+	c.narrowed(name, job)
 }
 
 // mayWrite holds the permissions of a job against what it is known to need.
@@ -372,6 +373,22 @@ func (c *checker) stack(name string, job *yaml.Node) {
 	}
 	if tells && elsewhere {
 		c.say(job, "job %s takes the webhook in another environment than that of its STACK, where there is none", name)
+	}
+}
+
+// narrowed: a job that changes no stack has no use for all that the deploy role may, and leaves most of it behind by a session policy.
+func (c *checker) narrowed(name string, job *yaml.Node) {
+	if slices.ContainsFunc(called(job), func(t string) bool { return slices.Contains(changing, t) }) {
+		return
+	}
+	for _, step := range items(get(job, "steps")) {
+		with := get(step, "with")
+		if role := get(with, "role-to-assume"); role == nil || !strings.Contains(role.Value, "DEPLOY_ROLE_ARN") {
+			continue
+		}
+		if get(with, "inline-session-policy") == nil && get(with, "managed-session-policies") == nil {
+			c.say(step, "job %s changes no stack and takes the whole deploy role; give it a session policy", name)
+		}
 	}
 }
 

@@ -116,6 +116,7 @@ func TestRules(t *testing.T) {
 		"a group of its own":             {"group: stack-", "group: other-", "outside of the group"},
 		"the group of another stack":     {"group: stack-${{ matrix.stack }}", "group: stack-staging", "outside of the group"},
 		"dropped while it waits":         {"      queue: max\n", "", "can be dropped"},
+		"more rights than it takes":      {"make up STACK=staging", "make unlock", "takes the whole deploy role"},
 		"another stack's environment":    {"name: ${{ matrix.stack }}", "name: staging", "in another environment"},
 		"no environment":                 {"    environment:\n      name: ${{ matrix.stack }}\n", "", "in another environment"},
 		"a local action after a command": {"      - uses: ./.github/actions/setup\n", "      - run: make unlock\n      - uses: ./.github/actions/setup\n", "which could have changed it"},
