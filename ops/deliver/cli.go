@@ -161,9 +161,17 @@ func (c CLI) Read(ctx context.Context, args ...string) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// AWS implements Stack.
+// AWS implements Stack. A profile that the stack's file names is the provider's, and so it is ours.
 func (c CLI) AWS(ctx context.Context, region string) (aws.Config, error) {
-	config, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithRegion(region))
+	values, err := Values(c.Top, c.Stack)
+	if err != nil {
+		return aws.Config{}, err
+	}
+	options := []func(*awsconfig.LoadOptions) error{awsconfig.WithRegion(region)}
+	if profile := values["aws:profile"]; profile != "" {
+		options = append(options, awsconfig.WithSharedConfigProfile(profile))
+	}
+	config, err := awsconfig.LoadDefaultConfig(ctx, options...)
 	if err != nil {
 		return aws.Config{}, fmt.Errorf("find credentials for AWS: %w; sign in, for example by `aws sso login`", err)
 	}

@@ -290,3 +290,31 @@ func TestSettings(t *testing.T) {
 		t.Errorf("an unknown stack: %v", err)
 	}
 }
+
+// TestProfile holds that AWS is asked with the credentials of the profile that the stack's file names, as the provider is, whatever else
+// the environment has.
+func TestProfile(t *testing.T) {
+	top := t.TempDir()
+	write(t, filepath.Join(top, "Pulumi.yaml"), "name: slipway\n", 0o600)
+	write(t, filepath.Join(top, "Pulumi.staging.yaml"), "config:\n  aws:region: eu-west-1\n", 0o600)
+	write(t, filepath.Join(top, "Pulumi.production.yaml"), "config:\n  aws:profile: prod\n", 0o600)
+	write(t, filepath.Join(top, "Pulumi.broken.yaml"), "config:\n  aws:profile: nobody\n", 0o600)
+	write(t, filepath.Join(top, "profiles"), "[profile prod]\naws_access_key_id = of-prod\naws_secret_access_key = x\n", 0o600)
+	t.Setenv("AWS_CONFIG_FILE", filepath.Join(top, "profiles"))
+	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", filepath.Join(top, "none"))
+	t.Setenv("AWS_PROFILE", "")
+	t.Setenv("AWS_ACCESS_KEY_ID", "of-environment")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "x")
+	for stack, want := range map[string]string{"staging": "of-environment", "production": "of-prod", "acme/production": "of-prod"} {
+		config, err := deliver.CLI{Top: top, Stack: stack}.AWS(t.Context(), "eu-west-1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := config.Credentials.Retrieve(t.Context()); err != nil || got.AccessKeyID != want || config.Region != "eu-west-1" {
+			t.Errorf("%s is asked in %s with the key %s, %v; want %s", stack, config.Region, got.AccessKeyID, err, want)
+		}
+	}
+	if _, err := (deliver.CLI{Top: top, Stack: "broken"}).AWS(t.Context(), "eu-west-1"); err == nil || !strings.Contains(err.Error(), "nobody") {
+		t.Errorf("a profile that is not there: %v", err)
+	}
+}

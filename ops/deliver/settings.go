@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -23,7 +24,9 @@ func Values(top, stack string) (map[string]string, error) {
 	var own struct {
 		Config map[string]any `yaml:"config"`
 	}
-	for name, into := range map[string]any{"Pulumi.yaml": &project, "Pulumi." + stack + ".yaml": &own} {
+	// In Pulumi Cloud a stack can be named with its organization, which its file is not.
+	file := "Pulumi." + path.Base(stack) + ".yaml"
+	for name, into := range map[string]any{"Pulumi.yaml": &project, file: &own} {
 		content, err := os.ReadFile(filepath.Join(top, name))
 		if err != nil {
 			return nil, fmt.Errorf("read the stack's configuration: %w; run at the top of the checkout, and name a stack that it knows", err)
