@@ -81,8 +81,8 @@ func TestProjectFile(t *testing.T) {
 			t.Errorf("Pulumi.yaml does not declare %s", f.Key)
 			continue
 		}
-		if d.Type != types[f.Kind] || d.Description != f.Doc {
-			t.Errorf("Pulumi.yaml declares %s as %s, %q; Go has %s, %q", f.Key, d.Type, d.Description, types[f.Kind], f.Doc)
+		if d.Type != types[f.Type.Kind()] || d.Description != f.Doc {
+			t.Errorf("Pulumi.yaml declares %s as %s, %q; Go has %s, %q", f.Key, d.Type, d.Description, types[f.Type.Kind()], f.Doc)
 		}
 		if f.Default == nil {
 			if d.Default != nil {

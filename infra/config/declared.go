@@ -6,12 +6,13 @@ import "reflect"
 // documentation.
 type Declaration struct {
 	Key     string
-	Kind    reflect.Kind // of the Go value
+	Type    reflect.Type // of the Go value
 	Unit    string       // of whole numbers
 	Default *string      // as text, which is JSON where the value is not a string; nil where the key is required
 	OneOf   []string
 	Min     string // of whole numbers; empty for no limits
 	Max     string
+	Limits  string // in words, what OneOf, Min and Max do not say
 	Cost    string // what AWS charges for it, in words; empty for nothing
 	Doc     string
 }
@@ -25,7 +26,7 @@ func DeclaredOfService() []Declaration { return declarations(reflect.ValueOf(&Se
 func declarations(structure reflect.Value) []Declaration {
 	var all []Declaration
 	for _, f := range fields(structure) {
-		d := Declaration{Key: f.key, Kind: f.value.Kind(), Unit: f.unit, OneOf: f.oneOf, Min: f.min, Max: f.max, Cost: f.cost, Doc: f.doc}
+		d := Declaration{Key: f.key, Type: f.value.Type(), Unit: f.unit, OneOf: f.oneOf, Min: f.min, Max: f.max, Limits: f.limits, Cost: f.cost, Doc: f.doc}
 		if f.hasDefault {
 			d.Default = &f.defaultText
 		}

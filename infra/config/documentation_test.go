@@ -2,6 +2,7 @@ package config_test
 
 import (
 	"fmt"
+	"net/netip"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -28,7 +29,8 @@ all rows. ` + "`slipway:serviceOverrides`" + ` lays single keys over the rows of
 ` + "`{backend: {count: 2}}`" + `. One service says ` + "`default: true`" + `.
 
 What a row is follows from its keys: with ` + "`path`" + ` or ` + "`default`" + ` a public service, with ` + "`internal`" + ` one that others call, with no
-` + "`port`" + ` a worker, with ` + "`schedule`" + ` a scheduled task. Keys that do not go together are refused. The keys of a row:
+` + "`port`" + ` a worker, with ` + "`schedule`" + ` a scheduled task. Keys that do not go together are refused. A row's name
+has 1 to 24 lower-case letters, digits and single hyphens, a letter first. The keys of a row:
 
 `
 
@@ -38,10 +40,29 @@ func TestDocumentation(t *testing.T) {
 	goldentest.Expect(t, filepath.Join(top, "docs", "configuration.md"), want)
 }
 
-// kinds names what YAML must hold, by the kind of the Go value. IPv4 ranges are text in a struct.
-var kinds = map[reflect.Kind]string{
-	reflect.String: "string", reflect.Struct: "IPv4 range", reflect.Bool: "boolean", reflect.Int: "integer", reflect.Slice: "list",
-	reflect.Map: "object of strings",
+// kind names what YAML must hold, by the Go type; empty where there is no word for it.
+func kind(of reflect.Type) string {
+	switch {
+	case of == reflect.TypeFor[netip.Prefix]():
+		return "IPv4 range"
+	case of.Kind() == reflect.Slice:
+		return "list of " + kind(of.Elem()) + "s"
+	case of.Kind() == reflect.Map:
+		return "object of " + kind(of.Elem()) + "s"
+	}
+	return map[reflect.Kind]string{reflect.String: "string", reflect.Bool: "boolean", reflect.Int: "integer"}[of.Kind()]
+}
+
+// limits is what a value may be: what the tags declare, and in words what they do not.
+func limits(key config.Declaration) string {
+	said := strings.Join(key.OneOf, ", ")
+	if key.Min != "" {
+		said = key.Min + " to " + key.Max
+	}
+	if said != "" && key.Limits != "" {
+		said += "; "
+	}
+	return said + key.Limits
 }
 
 func table(keys []config.Declaration) string {
@@ -55,27 +76,27 @@ func table(keys []config.Declaration) string {
 				value = "empty"
 			}
 		}
-		kind := kinds[key.Kind]
+		what := kind(key.Type)
 		if key.Unit != "" {
-			kind += ", " + key.Unit
+			what += ", " + key.Unit
 		}
-		limits := strings.Join(key.OneOf, ", ")
-		if key.Min != "" {
-			limits = key.Min + " to " + key.Max
-		}
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s |\n", key.Key, kind, value, limits, key.Doc, key.Cost)
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s |\n", key.Key, what, value, limits(key), key.Doc, key.Cost)
 	}
 	return b.String()
 }
 
-// TestUnits holds that every whole number says what it counts, and nothing else does.
-func TestUnits(t *testing.T) {
+// TestComplete holds that every whole number says what it counts, and nothing else does; and that everything that is not true or false
+// says what it may be.
+func TestComplete(t *testing.T) {
 	for _, key := range append(config.Declared(), config.DeclaredOfService()...) {
-		if (key.Kind == reflect.Int) != (key.Unit != "") {
-			t.Errorf("%s is a %s with the unit %q", key.Key, key.Kind, key.Unit)
+		if (key.Type.Kind() == reflect.Int) != (key.Unit != "") {
+			t.Errorf("%s is a %s with the unit %q", key.Key, key.Type, key.Unit)
 		}
-		if kinds[key.Kind] == "" {
-			t.Errorf("%s: the documentation has no word for a %s", key.Key, key.Kind)
+		if kind(key.Type) == "" {
+			t.Errorf("%s: the documentation has no word for a %s", key.Key, key.Type)
+		}
+		if key.Type.Kind() != reflect.Bool && limits(key) == "" {
+			t.Errorf("%s says nowhere what it may be: give it limits, \"any text\" if that is so", key.Key)
 		}
 	}
 }

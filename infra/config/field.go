@@ -23,6 +23,7 @@ type field struct {
 	cost        string // what AWS charges for it; empty for nothing
 	oneOf       []string
 	min, max    string
+	limits      string // in words, what min, max and oneOf do not say
 	value       reflect.Value
 }
 
@@ -40,7 +41,7 @@ func fields(structure reflect.Value) []field {
 		}
 		f := field{
 			key: key, doc: declared.Tag.Get("doc"), unit: declared.Tag.Get("unit"), cost: declared.Tag.Get("cost"),
-			min: declared.Tag.Get("min"), max: declared.Tag.Get("max"),
+			min: declared.Tag.Get("min"), max: declared.Tag.Get("max"), limits: declared.Tag.Get("limits"),
 			value: structure.Field(i),
 		}
 		f.defaultText, f.hasDefault = declared.Tag.Lookup("default")
@@ -85,7 +86,7 @@ func (f field) kind() string {
 	case reflect.Bool:
 		return "true or false"
 	case reflect.Int:
-		return "a whole number" + f.limits()
+		return "a whole number" + f.fromTo()
 	case reflect.Slice:
 		return "a list of strings"
 	case reflect.Map:
@@ -94,7 +95,7 @@ func (f field) kind() string {
 	return "a string"
 }
 
-func (f field) limits() string {
+func (f field) fromTo() string {
 	if f.min == "" {
 		return ""
 	}
