@@ -45,9 +45,14 @@ func repositoryName(cfg *config.Config, row config.Service) string {
 	return cfg.Registry.Prefix + "/" + row.Name
 }
 
+// repositoryNames are those of all services, and, in the stack that owns them, of retired ones: their images stay.
 func repositoryNames(cfg *config.Config) []string {
-	names := make([]string, 0, len(cfg.Services))
-	for _, row := range cfg.Services {
+	rows := cfg.Services
+	if cfg.Registry.Owned {
+		rows = slices.Concat(rows, cfg.Retired)
+	}
+	names := make([]string, 0, len(rows))
+	for _, row := range rows {
 		names = append(names, repositoryName(cfg, row))
 	}
 	return names

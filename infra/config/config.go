@@ -21,7 +21,8 @@ type Config struct {
 	Dashboard        bool `key:"dashboard" default:"false" cost:"3 USD a month, from an account's fourth on; its table of errors by the GB that is searched" doc:"Whether the stack has a dashboard in CloudWatch: what its alarms watch, and the last errors of its logs."`
 	Secrets          Secrets
 	LogRetentionDays int       `key:"logRetentionDays" unit:"days" default:"30" limits:"1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288 or 3653" cost:"by the GB" doc:"Days that logs are kept; one of the periods that CloudWatch Logs offers."`
-	Services         []Service // sorted by name
+	Services         []Service // sorted by name; they run
+	Retired          []Service // likewise; they run no more, and what they would leave behind stays
 }
 
 // App names the product.
@@ -155,6 +156,7 @@ type Alarms struct {
 // Service is one row of services: a container, and what starts it (see Kind). Its keys stand below services.NAME.
 type Service struct {
 	Name               string            // the row's key
+	Retired            bool              `key:"retired" default:"false" doc:"Whether the service runs no more, though its repository and its secrets stay, for releases that have it; its other keys then say nothing."`
 	Folder             string            `key:"folder" default:"" limits:"a folder inside the project, or empty" doc:"Build context, relative to the project; empty for the row's name."`
 	Dockerfile         string            `key:"dockerfile" default:"Dockerfile" limits:"a file inside the service's folder" doc:"Dockerfile, relative to folder."`
 	BuildArgs          map[string]string `key:"buildArgs" default:"{}" limits:"no name that looks like a secret's" doc:"Build arguments; nothing secret, they stay in the image."`

@@ -40,7 +40,7 @@ func Load(src Source, stack string) (*Config, error) {
 			}
 		}
 	}
-	cfg.Services = loadServices(src, &problems)
+	cfg.Services, cfg.Retired = loadServices(src, &problems)
 	cfg.validate(stack, &problems)
 	if cfg.Registry.Prefix == "" {
 		cfg.Registry.Prefix = cfg.App.Name
@@ -51,8 +51,8 @@ func Load(src Source, stack string) (*Config, error) {
 	return cfg, nil
 }
 
-// loadServices reads the rows, each with its overrides laid over it key by key.
-func loadServices(src Source, problems *Problems) []Service {
+// loadServices reads the rows, each with its overrides laid over it key by key: those that run, and those that are retired.
+func loadServices(src Source, problems *Problems) (running, retired []Service) {
 	rows, overrides := object(src, servicesKey, problems), object(src, overridesKey, problems)
 	for _, name := range slices.Sorted(maps.Keys(overrides)) {
 		path := overridesKey + "." + name
@@ -68,7 +68,7 @@ func loadServices(src Source, problems *Problems) []Service {
 		}
 		maps.Copy(row, override)
 	}
-	services := make([]Service, 0, len(rows))
+	running = make([]Service, 0, len(rows))
 	for _, name := range slices.Sorted(maps.Keys(rows)) {
 		path := servicesKey + "." + name
 		values, ok := rows[name].(map[string]any)
@@ -76,12 +76,19 @@ func loadServices(src Source, problems *Problems) []Service {
 			problems.add(path, "must be an object of a service's keys, not %s", describe(rows[name]))
 			continue
 		}
-		services = append(services, loadService(path, name, values, problems))
+		if service := loadService(path, name, values, problems); service.Retired {
+			retired = append(retired, service)
+		} else {
+			running = append(running, service)
+		}
 	}
-	if len(rows) == 0 {
+	switch {
+	case len(rows) == 0:
 		problems.add(servicesKey, "must hold at least one service")
+	case len(rows) == len(retired):
+		problems.add(servicesKey, "must hold at least one service that is not retired")
 	}
-	return services
+	return running, retired
 }
 
 func loadService(path, name string, values map[string]any, problems *Problems) Service {

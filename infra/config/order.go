@@ -38,8 +38,8 @@ func (s Service) Before() []string {
 	return slices.Compact(names)
 }
 
-// validateOrder finds services that wait for what is not there, or for each other.
-func validateOrder(services []Service, p *Problems) {
+// validateOrder finds services that wait for what is not there or does not run, or for each other.
+func validateOrder(services, retired []Service, p *Problems) {
 	names := make([]string, len(services))
 	for i, s := range services {
 		names[i] = s.Name
@@ -48,10 +48,16 @@ func validateOrder(services []Service, p *Problems) {
 	for _, s := range services {
 		for key, named := range map[string][]string{"after": s.After, "calls": s.Calls} {
 			for i, name := range named {
-				if !slices.Contains(names, name) {
-					p.add(fmt.Sprintf("%s.%s.%s[%d]", servicesKey, s.Name, key, i), "there is no service %s%s", name, suggest(name, names))
-					known = false
+				at := fmt.Sprintf("%s.%s.%s[%d]", servicesKey, s.Name, key, i)
+				switch {
+				case slices.Contains(names, name):
+					continue
+				case slices.ContainsFunc(retired, func(r Service) bool { return r.Name == name }):
+					p.add(at, "service %s is retired, so nothing can wait for it or call it", name)
+				default:
+					p.add(at, "there is no service %s%s", name, suggest(name, names))
 				}
+				known = false
 			}
 		}
 	}

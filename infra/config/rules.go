@@ -59,9 +59,13 @@ func (c *Config) validate(stack string, p *Problems) {
 	for _, service := range c.Services {
 		service.validate(c.App.Name+"-"+stack, p)
 	}
+	for _, service := range c.Retired {
+		service.validateName(c.App.Name+"-"+stack, p)
+		service.validateSecrets(servicesKey+"."+service.Name, p)
+	}
 	validateRouting(c.Services, p)
 	validateCalls(c.Services, p)
-	validateOrder(c.Services, p)
+	validateOrder(c.Services, c.Retired, p)
 }
 
 // matches notes a value that does not have its form; what says what the value must be.

@@ -21,10 +21,10 @@ const databaseSecret = "database"
 
 var appSecretName = regexp.MustCompile(`^[a-z]([a-z0-9]|-[a-z0-9]){0,39}$`)
 
-// SecretNames lists the secrets that rows name, each once, sorted.
+// SecretNames lists the secrets that rows name, retired ones too, each once, sorted.
 func (c *Config) SecretNames() []string {
 	names := map[string]bool{}
-	for _, row := range c.Services {
+	for _, row := range slices.Concat(c.Services, c.Retired) {
 		for _, name := range row.Secrets {
 			names[name] = true
 		}

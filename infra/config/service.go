@@ -58,13 +58,7 @@ func memorySizes(cpu int) []int {
 
 func (s Service) validate(prefix string, p *Problems) {
 	path := servicesKey + "." + s.Name
-	matches(p, path, s.Name, serviceName, "a name of up to 24 lower-case letters, digits and single hyphens that begins with a letter")
-	if slices.Contains(reservedNames, s.Name) {
-		p.add(path, "the name %s is kept for a part of the program's own; choose another", s.Name)
-	}
-	if role := prefix + "-" + s.Name + "-execution"; len(role) > 64 {
-		p.add(path, "the role name %q has %d characters of at most 64; shorten the service's name", role, len(role))
-	}
+	s.validateName(prefix, p)
 	s.validateBuild(path, p)
 	s.validateSize(path, p)
 	s.validateEnvironment(path, p)
@@ -75,6 +69,17 @@ func (s Service) validate(prefix string, p *Problems) {
 	s.validateKind(path, p)
 	if len(s.Migration) > 0 && !s.Database {
 		p.add(path+".migration", "needs database: true, or the migration cannot reach the database")
+	}
+}
+
+func (s Service) validateName(prefix string, p *Problems) {
+	path := servicesKey + "." + s.Name
+	matches(p, path, s.Name, serviceName, "a name of up to 24 lower-case letters, digits and single hyphens that begins with a letter")
+	if slices.Contains(reservedNames, s.Name) {
+		p.add(path, "the name %s is kept for a part of the program's own; choose another", s.Name)
+	}
+	if role := prefix + "-" + s.Name + "-execution"; len(role) > 64 {
+		p.add(path, "the role name %q has %d characters of at most 64; shorten the service's name", role, len(role))
 	}
 }
 

@@ -57,6 +57,11 @@ func (d Deliverer) Outputs(ctx context.Context) (map[string]any, error) {
 	return values, nil
 }
 
+// Services implements deliver.Stack.
+func (d Deliverer) Services(ctx context.Context, release string) ([]string, error) {
+	return deliver.Rows(ctx, d.Engine.Top, d.Engine.Stack, release)
+}
+
 // AWS implements deliver.Stack. The embedded cloud has one region. Who asks lists releases.
 func (d Deliverer) AWS(ctx context.Context, _ string) (aws.Config, error) {
 	endpoint, err := d.Engine.Endpoint(ctx)

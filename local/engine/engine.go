@@ -65,7 +65,7 @@ func (e Engine) Up(ctx context.Context) (auto.UpResult, error) {
 	out := io.MultiWriter(e.Out, &printed)
 	options := []optup.Option{optup.ProgressStreams(out), optup.ErrorProgressStreams(out), optup.SuppressOutputs()}
 	if e.Revision != "" {
-		file, err := deliver.Pin(e.Top, e.Stack, e.Revision)
+		file, err := deliver.Pin(ctx, e.Top, e.Stack, e.Revision)
 		if err != nil {
 			return auto.UpResult{}, err
 		}

@@ -53,7 +53,7 @@ func (c CLI) Up(ctx context.Context, release string, out io.Writer) error {
 	}
 	args := []string{"up", "--stack", c.Stack}
 	if release != "" {
-		file, err := Pin(c.Top, c.Stack, release)
+		file, err := Pin(ctx, c.Top, c.Stack, release)
 		if err != nil {
 			return err
 		}
@@ -135,6 +135,11 @@ func (c CLI) claim(ctx context.Context) (forget func(), err error) {
 			fmt.Fprintf(os.Stderr, "slipway: the claim on the state stays: %v\n", err)
 		}
 	}, nil
+}
+
+// Services implements Stack.
+func (c CLI) Services(ctx context.Context, release string) ([]string, error) {
+	return Rows(ctx, c.Top, c.Stack, release)
 }
 
 // Outputs implements Stack.

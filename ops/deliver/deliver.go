@@ -8,7 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -27,6 +29,8 @@ type Stack interface {
 	Up(ctx context.Context, release string, out io.Writer) error
 	// Outputs are the stack's outputs by name: those of the last release that ran well. None before there was one.
 	Outputs(ctx context.Context) (map[string]any, error)
+	// Services are the names of those that a release has; an error where the checkout does not know its commit.
+	Services(ctx context.Context, release string) ([]string, error)
 	// AWS reaches the stack's account in a region.
 	AWS(ctx context.Context, region string) (aws.Config, error)
 }
@@ -134,6 +138,22 @@ func (d Desk) run(ctx context.Context, s Stack, action, release string) error {
 	return errors.Join(err, report.NoteRun(d.Runs, run))
 }
 
+// had are the repositories in which a release must be marked to have run well: those of the services that it has, as its commit says. Where
+// the checkout does not know the commit, those of all services that run now.
+func (d Desk) had(ctx context.Context, s Stack, o Outputs, release string) []string {
+	services, err := s.Services(ctx, release)
+	var known []string
+	for _, service := range services {
+		if repository, now := o.Repositories[service]; now {
+			known = append(known, repository)
+		}
+	}
+	if err != nil || len(known) == 0 {
+		return slices.Sorted(maps.Values(o.Repositories))
+	}
+	return known
+}
+
 // Releases lists what a stack can go back to, the newest first, and marks what runs.
 func (d Desk) Releases(ctx context.Context, s Stack) error {
 	o, err := outputsOf(ctx, s)
@@ -153,5 +173,5 @@ func (d Desk) Releases(ctx context.Context, s Stack) error {
 	if err != nil {
 		return err
 	}
-	return table(d.Out, s.Name(), o, all)
+	return table(d.Out, s.Name(), o, all, func(release string) []string { return d.had(ctx, s, o, release) })
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -36,6 +37,8 @@ func (f *fake) Up(_ context.Context, release string, out io.Writer) error {
 }
 
 func (f *fake) Outputs(context.Context) (map[string]any, error) { return f.outputs, nil }
+
+func (f *fake) Services(context.Context, string) ([]string, error) { return []string{"backend"}, nil }
 
 func (f *fake) AWS(context.Context, string) (aws.Config, error) { return aws.Config{}, nil }
 
@@ -171,12 +174,35 @@ func TestRollback(t *testing.T) {
 	}
 }
 
-// checkout is a folder with a stack's configuration.
-func checkout(t *testing.T) string {
+// checkout is one with a commit, a release, and its stack of staging.
+func checkout(t *testing.T) (top, release string) {
 	t.Helper()
-	top := t.TempDir()
-	write(t, filepath.Join(top, "Pulumi.staging.yaml"), "encryptionsalt: v1:salt\nconfig:\n  aws:region: eu-west-1\n  slipway:githubOwner: example\n", 0o600)
-	return top
+	top = t.TempDir()
+	git(t, top, "init", "--quiet")
+	return top, commit(t, top, "{backend: {port: 8000, memory: 512}}", "  slipway:serviceOverrides: {backend: {count: 2}}\n")
+}
+
+// commit makes one with rows of services, and lines of the stack's own file.
+func commit(t *testing.T, top, rows, own string) string {
+	t.Helper()
+	write(t, filepath.Join(top, "Pulumi.yaml"), "name: slipway\nconfig:\n  slipway:imagesPlatform: {default: linux/arm64}\n"+
+		"  slipway:services: {default: "+rows+"}\n", 0o600)
+	write(t, filepath.Join(top, "Pulumi.staging.yaml"),
+		"encryptionsalt: v1:salt\nconfig:\n  aws:region: eu-west-1\n  slipway:githubOwner: example\n"+own, 0o600)
+	git(t, top, "add", "--all")
+	git(t, top, "-c", "user.name=Test", "-c", "user.email=test@example.com", "commit", "--quiet", "--message", "change")
+	return git(t, top, "rev-parse", "HEAD")
+}
+
+func git(t *testing.T, top string, args ...string) string {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), "git", args...)
+	command.Dir = top
+	out, err := command.CombinedOutput()
+	if err != nil {
+		t.Fatalf("git %v: %v\n%s", args, err, out)
+	}
+	return strings.TrimSpace(string(out))
 }
 
 func write(t *testing.T, file, content string, mode os.FileMode) {
@@ -186,27 +212,56 @@ func write(t *testing.T, file, content string, mode os.FileMode) {
 	}
 }
 
-// TestPin holds that a pinned configuration is the stack's own but for the release, and that the stack's own file stays.
+// TestPin holds that a pinned configuration names the release and has its rows and its platform; that what the release did not have is
+// retired, and keeps its secrets; that all else is the stack's own as it is now, and its file stays.
 func TestPin(t *testing.T) {
-	top := checkout(t)
+	top, first := checkout(t)
+	commit(t, top, "{backend: {port: 9000, environment: {NEW: x}}, mailer: {count: 3, secrets: {KEY: key}}}",
+		"  slipway:imagesPlatform: linux/amd64\n  slipway:databaseStorageGb: 50\n  slipway:serviceOverrides: '{\"backend\": {\"memory\": 4096}}'\n")
 	own := filepath.Join(top, "Pulumi.staging.yaml")
 	before, _ := os.ReadFile(own)
-	file, err := deliver.Pin(top, "staging", release)
+	file, err := deliver.Pin(t.Context(), top, "acme/staging", first)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = os.Remove(file) }()
 	content, _ := os.ReadFile(file)
-	for _, want := range []string{"encryptionsalt: v1:salt", "aws:region: eu-west-1", "slipway:revision: " + release} {
-		if !strings.Contains(string(content), want) {
-			t.Errorf("no %q in\n%s", want, content)
-		}
+	want := `config:
+    aws:region: eu-west-1
+    slipway:databaseStorageGb: 50
+    slipway:githubOwner: example
+    slipway:imagesPlatform: linux/arm64
+    slipway:revision: ` + first + `
+    slipway:serviceOverrides: {}
+    slipway:services:
+        backend:
+            count: 2
+            memory: 512
+            port: 8000
+        mailer:
+            retired: true
+            secrets:
+                KEY: key
+encryptionsalt: v1:salt
+`
+	if string(content) != want {
+		t.Errorf("pinned is\n%swant\n%s", content, want)
 	}
 	if after, _ := os.ReadFile(own); !bytes.Equal(before, after) {
 		t.Errorf("the stack's own file became\n%s", after)
 	}
-	if _, err := deliver.Pin(top, "nowhere", release); err == nil || !strings.Contains(err.Error(), "Pulumi.nowhere.yaml") {
-		t.Errorf("an unknown stack: %v", err)
+	for stack, names := range map[string][]string{"staging": {first, "backend"}, "acme/staging": {"HEAD", "backend,mailer"}} {
+		if rows, err := deliver.Rows(t.Context(), top, stack, names[0]); err != nil || strings.Join(rows, ",") != names[1] {
+			t.Errorf("%s has the rows %v, %v; want %s", names[0], rows, err, names[1])
+		}
+	}
+	for stack, c := range map[string]struct{ release, words string }{
+		"nowhere": {first, "Pulumi.nowhere.yaml"},
+		"staging": {strings.Repeat("0", 40), "git fetch origin 0000"},
+	} {
+		if _, err := deliver.Pin(t.Context(), top, stack, c.release); err == nil || !strings.Contains(err.Error(), c.words) {
+			t.Errorf("release %s of %s: %v, want %q", c.release, stack, err, c.words)
+		}
 	}
 }
 
@@ -239,23 +294,27 @@ func TestCLI(t *testing.T) {
 	for name, c := range map[string]struct {
 		history string
 		written string // when the state was written last
-		release string
+		named   bool
 		want    string
 	}{
-		"a first run":                      {`[]`, "", "", history + up},
-		"after one that went well":         {well, "2026-11-25T07:59:59Z", "", history + state + up},
-		"after one that wrote at its end":  {well, "2026-11-25T08:00:01.5Z", "", history + state + up},
-		"after one that was killed":        {well, "2026-11-25T08:03:00.123456789Z", "", history + state + settles + up},
-		"after one that failed":            {`[{"result":"failed","endTime":"2026-11-25T08:00:00.000Z"}]`, "", "", history + settles + up},
-		"after one that did not come back": {`[{"result":"in-progress"}]`, "", "", history + settles + up},
-		"a named release":                  {`[]`, "", release, history + "up --stack staging --config-file FILE --yes --non-interactive\n1\n"},
+		"a first run":                      {`[]`, "", false, history + up},
+		"after one that went well":         {well, "2026-11-25T07:59:59Z", false, history + state + up},
+		"after one that wrote at its end":  {well, "2026-11-25T08:00:01.5Z", false, history + state + up},
+		"after one that was killed":        {well, "2026-11-25T08:03:00.123456789Z", false, history + state + settles + up},
+		"after one that failed":            {`[{"result":"failed","endTime":"2026-11-25T08:00:00.000Z"}]`, "", false, history + settles + up},
+		"after one that did not come back": {`[{"result":"in-progress"}]`, "", false, history + settles + up},
+		"a named release":                  {`[]`, "", true, history + "up --stack staging --config-file FILE --yes --non-interactive\n1\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			command, said := stub(t, c.history, `{"version":3,"deployment":{"manifest":{"time":"`+c.written+`"}}}`)
 			t.Setenv("TMPDIR", t.TempDir())
 			t.Setenv("GITHUB_ACTIONS", "")
-			stack := deliver.CLI{Top: checkout(t), Stack: "staging", Command: command}
-			if err := stack.Up(t.Context(), c.release, io.Discard); err != nil {
+			top, first := checkout(t)
+			stack := deliver.CLI{Top: top, Stack: "staging", Command: command}
+			if !c.named {
+				first = ""
+			}
+			if err := stack.Up(t.Context(), first, io.Discard); err != nil {
 				t.Fatal(err)
 			}
 			got := said()

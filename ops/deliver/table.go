@@ -14,15 +14,15 @@ import (
 	"slipway/infra/releases"
 )
 
-// table prints releases as a person reads them: a line for each that the stack, or another, ran well.
-func table(out io.Writer, stack string, o Outputs, all []*releases.Release) error {
+// table prints releases as a person reads them: a line for each that the stack, or another, ran well, in all repositories that it has.
+func table(out io.Writer, stack string, o Outputs, all []*releases.Release, has func(release string) []string) error {
 	services := slices.Sorted(maps.Keys(o.Repositories))
-	repositories := slices.Sorted(maps.Values(o.Repositories))
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	line := func(cells ...string) { _, _ = fmt.Fprintln(w, strings.Join(cells, "\t")) }
 	line(append([]string{"", "RELEASE", "PUSHED (UTC)", "RAN WELL IN"}, services...)...)
 	for _, release := range all {
 		var stacks []string
+		repositories := has(release.Name)
 		for _, name := range slices.Sorted(maps.Keys(release.Stacks)) {
 			if release.RanIn(name, repositories) {
 				stacks = append(stacks, name)
