@@ -1,6 +1,7 @@
 package workflows_test
 
 import (
+	"os/exec"
 	"regexp"
 	"slices"
 	"strings"
@@ -48,7 +49,7 @@ var onAWS = map[string][]string{
 	"rollback STACK=staging REVISION=SHA": {
 		"pulumi stack history --stack staging --json --page-size 1",
 		"pulumi up --stack staging --config-file FILE --yes --non-interactive",
-		"FILE has revision " + release,
+		"FILE has revision SHA",
 	},
 	"releases STACK=staging": {
 		"pulumi stack output --stack staging --json",
@@ -82,6 +83,7 @@ var configFile = regexp.MustCompile(`--config-file \S+`)
 func TestRunbookOnAWS(t *testing.T) {
 	s := newStandIns(t, map[string]string{"pulumi": answersOnAWS})
 	registry := s.aws(t, `{"imageDetails": []}`)
+	head := commitOf(t) // a way back asks git for what the release's commit has
 	seen := map[string]bool{}
 	for _, command := range commandsOf(read(t, "docs/runbook.md")) {
 		if !strings.Contains(command, "STACK=staging") {
@@ -92,14 +94,14 @@ func TestRunbookOnAWS(t *testing.T) {
 			t.Errorf("nothing says what `make %s` must ask for", command)
 		}
 		seen[command] = true
-		words := strings.Fields(strings.ReplaceAll(command, "=SHA", "="+release))
+		words := strings.Fields(strings.ReplaceAll(command, "=SHA", "="+head))
 		out, err := s.make(t, registry, words...)
 		if err != nil {
 			t.Errorf("make %s: %v\n%s", command, err, out)
 		}
 		got := s.calls(t)
 		for i := range got {
-			got[i] = configFile.ReplaceAllString(got[i], "--config-file FILE")
+			got[i] = strings.ReplaceAll(configFile.ReplaceAllString(got[i], "--config-file FILE"), head, "SHA")
 		}
 		if !slices.Equal(got, want) {
 			t.Errorf("make %s asked for\n  %s\nwant\n  %s", command, strings.Join(got, "\n  "), strings.Join(want, "\n  "))
@@ -112,6 +114,16 @@ func TestRunbookOnAWS(t *testing.T) {
 	}
 }
 
+// commitOf is the commit that is checked out.
+func commitOf(t *testing.T) string {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "git", "rev-parse", "HEAD").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(out))
+}
+
 // typed is a command in the runbook: what stands between backquotes or on a line of a block and begins as one does.
 var typed = regexp.MustCompile("(?m)(?:^|`)((?:aws|curl|docker|gh|git|make|psql|pulumi|terraform) [^`#\n]*)")
 
@@ -119,7 +131,7 @@ var typed = regexp.MustCompile("(?m)(?:^|`)((?:aws|curl|docker|gh|git|make|psql|
 var alsoRun = map[string]string{
 	"make up":                           "local/e2e, all of it",
 	"make outputs":                      "local/e2e, TestVerdict, by `make outputs STACK=local`",
-	"make secret STACK=... SECRET=NAME": "ops/secret, behind the command: the value comes from a terminal or a pipe",
+	"make secret STACK=... SECRET=NAME": "local/e2e, TestGoBack, with the value by a pipe",
 	"pulumi cancel --stack STACK":       "local/e2e, TestVerdict, checkout.holdLock",
 }
 
