@@ -131,7 +131,7 @@ func deploy(ctx *pulumi.Context, court openCourt) error {
 		DeletionProtection: cfg.Edge.DeletionProtection,
 		Domain: edge.Domain{
 			Name: cfg.Edge.Domain, Aliases: cfg.Edge.Aliases, ZoneID: cfg.Edge.ZoneID,
-			TLSPolicy: cfg.Edge.TLSPolicy, HSTSSeconds: cfg.Edge.HSTSSeconds,
+			TLSPolicy: cfg.Edge.TLSPolicy, HSTS: hsts(ctx, cfg.Edge),
 		},
 		AccessLogs: accessLogs(cfg.Edge, where, prefix),
 		After:      net.Internet,

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+
 	"slipway/infra/edge"
 	"slipway/infra/goldentest"
 	"slipway/infra/infratest"
@@ -90,6 +92,49 @@ func TestDomain(t *testing.T) {
 	}
 	if ports[80] != 1 || ports[443] != 1 || len(ports) != 2 {
 		t.Errorf("open to the outside are %v", ports)
+	}
+}
+
+// TestHSTS holds that the application's own header is left alone where none is set, and that one which was set is taken back by 0,
+// since the provider passes on no missing one.
+func TestHSTS(t *testing.T) {
+	for name, c := range map[string]struct{ seconds, before, want string }{
+		"never set":     {"0", "", ""},
+		"set":           {"300", "", "max-age=300"},
+		"set otherwise": {"300", "max-age=60", "max-age=300"},
+		"taken back":    {"0", "max-age=300", "max-age=0"},
+		"still at 0":    {"0", "max-age=0", "max-age=0"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			settings := infratest.Settings(t, top, "staging")
+			for key, value := range withDomain {
+				settings["slipway:"+key] = value
+			}
+			settings["slipway:edgeHstsSeconds"] = c.seconds
+			infratest.Docker(t, true)
+			infratest.Checkout(t, "frontend", "backend")
+			recorder := &infratest.Recorder{Answers: map[string]infratest.Answer{
+				"pulumi:pulumi:readStackResourceOutputs": func(resource.PropertyMap) (resource.PropertyMap, error) {
+					return resource.NewPropertyMapFromMap(map[string]any{"outputs": map[string]any{
+						"urn:pulumi:staging::slipway::slipway:edge:Edge$aws:lb/listener:Listener::edge-https": map[string]any{
+							"type": listenerType, "outputs": map[string]any{"routingHttpResponseStrictTransportSecurityHeaderValue": c.before},
+						},
+					}}), nil
+				},
+			}}
+			if err := infratest.Run(t, program, "staging", settings, recorder); err != nil {
+				t.Fatal(err)
+			}
+			for _, listener := range of(t, recorder.Resources(), listenerType) {
+				header, want := input(listener, "routingHttpResponseStrictTransportSecurityHeaderValue"), c.want
+				if listener.Name == "edge-http" {
+					want = ""
+				}
+				if want == "" && !header.IsNull() || want != "" && (!header.IsString() || header.StringValue() != want) {
+					t.Errorf("%s has %v, want %q", listener.Name, header, want)
+				}
+			}
+		})
 	}
 }
 

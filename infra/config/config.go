@@ -123,7 +123,7 @@ type Edge struct {
 	Aliases               []string       `key:"edgeAliases" default:"[]" limits:"4 at most, none twice, each as edgeDomain" doc:"Further names that lead to the stack, in the same hosted zone and on the same certificate."`
 	ZoneID                string         `key:"edgeZoneId" default:"" limits:"2 to 32 capital letters and digits; required with edgeDomain, or empty" doc:"Id of the public Route 53 hosted zone, in the stack's account, that the names belong to; goes with edgeDomain."`
 	TLSPolicy             string         `key:"edgeTlsPolicy" default:"ELBSecurityPolicy-TLS13-1-2-Res-PQ-2025-09" limits:"ELBSecurityPolicy-TLS13-1-2-… or ELBSecurityPolicy-TLS13-1-3-…" doc:"Security policy of the HTTPS listener, by the load balancer's name for it; TLS 1.2 at least."`
-	HSTSSeconds           int            `key:"edgeHstsSeconds" unit:"s" default:"0" min:"0" max:"63072000" limits:"0 without edgeDomain" doc:"Seconds for which browsers that came by HTTPS refuse plain HTTP (HSTS); 0 has them forget it. Before edgeDomain is taken away it must have been 0 for as long."`
+	HSTSSeconds           int            `key:"edgeHstsSeconds" unit:"s" default:"0" min:"0" max:"63072000" limits:"0 without edgeDomain" doc:"Seconds for which browsers that came by HTTPS refuse plain HTTP (HSTS), in place of what the application says; 0 leaves it to the application, and has browsers forget what was set here before. Before edgeDomain is taken away it must have been 0 for as long."`
 	AccessLogDays         int            `key:"edgeAccessLogDays" unit:"days" default:"0" min:"0" max:"3650" cost:"storage by GB, and requests" doc:"Days that the load balancer's access logs are kept, in a bucket of the stack's own; 0 writes none."`
 }
 

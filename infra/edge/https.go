@@ -11,11 +11,11 @@ import (
 
 // Domain is the names that lead to the load balancer, and how it speaks TLS under them.
 type Domain struct {
-	Name        string   // the stack's own
-	Aliases     []string // further ones
-	ZoneID      string   // public hosted zone that all of them belong to
-	TLSPolicy   string   // security policy of the listener, by AWS's name
-	HSTSSeconds int      // for which browsers refuse plain HTTP; with 0 they forget it
+	Name      string   // the stack's own
+	Aliases   []string // further ones
+	ZoneID    string   // public hosted zone that all of them belong to
+	TLSPolicy string   // security policy of the listener, by AWS's name
+	HSTS      string   // Strict-Transport-Security of every answer, in place of the application's; empty leaves that as it is
 }
 
 func (d Domain) names() []string { return append([]string{d.Name}, d.Aliases...) }
@@ -29,16 +29,18 @@ func (e *Edge) serveSecurely(ctx *pulumi.Context, name string, args Args, balanc
 	if err != nil {
 		return err
 	}
-	secure, err := lb.NewListener(ctx, name+"-https", &lb.ListenerArgs{
+	listener := &lb.ListenerArgs{
 		LoadBalancerArn: balancer.Arn,
 		Port:            pulumi.Int(httpsPort),
 		Protocol:        pulumi.String("HTTPS"),
 		SslPolicy:       pulumi.String(domain.TLSPolicy),
 		CertificateArn:  certificate.ARN,
 		DefaultActions:  lb.ListenerDefaultActionArray{notFound()},
-		// Always there: the provider leaves a header that is no longer declared as it is. Browsers take 0 for: forget it.
-		RoutingHttpResponseStrictTransportSecurityHeaderValue: pulumi.Sprintf("max-age=%d", domain.HSTSSeconds),
-	}, pulumi.Parent(e))
+	}
+	if domain.HSTS != "" {
+		listener.RoutingHttpResponseStrictTransportSecurityHeaderValue = pulumi.String(domain.HSTS)
+	}
+	secure, err := lb.NewListener(ctx, name+"-https", listener, pulumi.Parent(e))
 	if err != nil {
 		return fmt.Errorf("declare the HTTPS listener: %w", err)
 	}
