@@ -268,6 +268,7 @@ var badInputs = []struct {
 	{"a share of more than all", watching("alarms5xxPercent", "101"), "alarms5xxPercent", "from 1 to 100"},
 	{"an answer before the request", watching("alarmsLatencyMs", "0"), "alarmsLatencyMs", "from 10 to 60000"},
 	{"a release over before alarms have looked", watching("clusterDeployMinutes", "5"), "clusterDeployMinutes", "too short where alarms take releases back"},
+	{"a start too long for a release that alarms watch", watching("serviceOverrides", `{"backend": {"healthGraceSeconds": 241}}`), "services.backend.healthGraceSeconds", "set clusterDeployMinutes to at least 18"},
 	{"a class whose connections nobody knows", watching("databaseInstanceClass", "db.x2g.large"), "alarmsConnections", "must be set"},
 
 	// Services.

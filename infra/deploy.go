@@ -204,6 +204,9 @@ func deploy(ctx *pulumi.Context, court openCourt) error {
 		if err != nil {
 			return err
 		}
+		if err := observer.WatchServing(watched(row, cfg.Cluster, prefix), service.TargetGroupSuffix, service.Running); err != nil {
+			return err
+		}
 		release.await(row, cluster, service)
 		services[row.Name] = service
 	}

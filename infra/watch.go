@@ -47,7 +47,8 @@ func watch(ctx *pulumi.Context, cfg *config.Config, where location, prefix strin
 // watched is what the observer needs to know of a service.
 func watched(row config.Service, cluster config.Cluster, prefix string) observe.Service {
 	return observe.Service{
-		Name: row.Name, LogGroup: logRoot(prefix) + "/" + row.Name, Serves: row.Count > 0 && cluster.SleepSchedule == "",
+		Name: row.Name, LogGroup: logRoot(prefix) + "/" + row.Name, GraceSeconds: row.HealthGraceSeconds,
+		Serves: row.Count > 0 && cluster.SleepSchedule == "",
 	}
 }
 

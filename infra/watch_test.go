@@ -141,7 +141,7 @@ func TestDeploymentAlarms(t *testing.T) {
 		want             []string
 		enable, declared bool
 	}{
-		"on":                       {map[string]string{"alarms": "true"}, nil, []string{"myapp-staging-backend-5xx", "myapp-staging-backend-unhealthy"}, true, true},
+		"on":                       {map[string]string{"alarms": "true"}, nil, []string{"myapp-staging-backend-5xx", "myapp-staging-backend-unhealthy", "myapp-staging-edge-5xx"}, true, true},
 		"off":                      {nil, nil, nil, false, false},
 		"off after on":             {nil, []any{"myapp-staging-backend-5xx"}, []string{"myapp-staging-backend-5xx"}, false, true},
 		"on, and not for releases": {map[string]string{"alarms": "true", "alarmsRollback": "false"}, nil, nil, false, false},
@@ -203,6 +203,26 @@ func TestSleeping(t *testing.T) {
 	for _, alarm := range of(t, resources, alarmType) {
 		if strings.HasSuffix(alarm.Name, "-gone") {
 			t.Errorf("a stack that sleeps at night has alarm %s", alarm.Name)
+		}
+	}
+}
+
+// TestPatience holds that a task may fail its checks for as long as ECS lets it, before an alarm takes its release back.
+func TestPatience(t *testing.T) {
+	for seconds, want := range map[string]float64{"0": 3, "60": 3, "61": 4, "180": 5} {
+		resources, err := declare(t, "staging", map[string]string{
+			"alarms": "true", "serviceOverrides": `{"backend": {"healthGraceSeconds": ` + seconds + `}}`,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, alarm := range of(t, resources, alarmType) {
+			if alarm.Name != "backend-unhealthy" {
+				continue
+			}
+			if looked, wrong := input(alarm, "evaluationPeriods").NumberValue(), input(alarm, "datapointsToAlarm").NumberValue(); looked != want || wrong != want {
+				t.Errorf("after a grace of %s s the alarm goes off by %g of %g minutes, want %g", seconds, wrong, looked, want)
+			}
 		}
 	}
 }

@@ -16,7 +16,7 @@ var (
 // leastWatch is how long a release takes at least that alarms watch: some minutes to go out, and those that ECS looks on after.
 const leastWatch = 10 // minutes
 
-func (a Alarms) validate(class string, deployMinutes int, p *Problems) {
+func (a Alarms) validate(class string, deployMinutes int, services []Service, p *Problems) {
 	for i, address := range a.Email {
 		path := fmt.Sprintf("alarmsEmail[%d]", i)
 		if parsed, err := mail.ParseAddress(address); err != nil || parsed.Address != address {
@@ -44,9 +44,24 @@ func (a Alarms) validate(class string, deployMinutes int, p *Problems) {
 	if a.Rollback && deployMinutes < leastWatch {
 		p.add("clusterDeployMinutes", "%d is too short where alarms take releases back: ECS looks on for some minutes after the last task has changed; "+
 			"set at least %d, or alarmsRollback to false", deployMinutes, leastWatch)
+	} else if a.Rollback {
+		validateGrace(services, deployMinutes, p)
 	}
 	if _, known := connectionsOf(class); !known && a.Connections == 0 && instanceClass.MatchString(class) {
 		p.add("alarmsConnections", "must be set: how many connections %s allows is not known here; ask the database by `SHOW max_connections`, and leave some room", class)
+	}
+}
+
+// validateGrace finds services that could not be released in time: a task that fails its checks is let be for so long, and then ECS looks on for as
+// long again, since the alarm on such tasks waits as well.
+func validateGrace(services []Service, deployMinutes int, p *Problems) {
+	for _, service := range services {
+		// The first minute is in leastWatch.
+		least := leastWatch + 2*((service.HealthGraceSeconds+59)/60-1)
+		if service.Kind() == Public && deployMinutes < least {
+			p.add("services."+service.Name+".healthGraceSeconds", "%d is too long where alarms take releases back, and a release may take %d minutes: ECS looks on for as "+
+				"long again; set clusterDeployMinutes to at least %d, less here, or alarmsRollback to false", service.HealthGraceSeconds, deployMinutes, least)
+		}
 	}
 }
 

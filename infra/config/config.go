@@ -140,7 +140,7 @@ type Cluster struct {
 // Alarms is about what is wrong with a stack, and who is told. All but On go with it.
 type Alarms struct {
 	On             bool     `key:"alarms" default:"false" cost:"by the metric: with two services and a small database some 2 USD a month, 0.10 more for each scheduled task and for their starts" doc:"Whether CloudWatch watches the stack, and says on a topic of SNS what is wrong."`
-	Rollback       bool     `key:"alarmsRollback" default:"true" doc:"Whether a service's alarms on errors and unhealthy targets take a release back while it goes out; it then takes some minutes longer, in which ECS looks on."`
+	Rollback       bool     `key:"alarmsRollback" default:"true" doc:"Whether alarms on errors and unhealthy targets take a release back while it goes out; it then takes some minutes longer, in which ECS looks on, and healthGraceSeconds again."`
 	Email          []string `key:"alarmsEmail" default:"[]" limits:"addresses with no name before them, none twice" doc:"E-mail addresses to tell; each must confirm by the link that AWS sends it."`
 	SlackWorkspace string   `key:"alarmsSlackWorkspace" default:"" limits:"T and 8 to 15 capital letters and digits, or empty" doc:"Id of the Slack workspace to tell, which was authorized in the console of AWS Chatbot before; empty for none."`
 	SlackChannel   string   `key:"alarmsSlackChannel" default:"" limits:"C or G and 8 to 15 capital letters and digits, or empty" doc:"Id of the channel in it; goes with alarmsSlackWorkspace."`

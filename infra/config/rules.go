@@ -55,7 +55,7 @@ func (c *Config) validate(stack string, p *Problems) {
 		p.add("logRetentionDays", "%d is not a period that CloudWatch Logs offers: %v", c.LogRetentionDays, retentions)
 	}
 	c.Edge.validate(p)
-	c.Alarms.validate(c.Database.InstanceClass, c.Cluster.DeployMinutes, p)
+	c.Alarms.validate(c.Database.InstanceClass, c.Cluster.DeployMinutes, c.Services, p)
 	for _, service := range c.Services {
 		service.validate(c.App.Name+"-"+stack, p)
 	}

@@ -9,14 +9,14 @@ import (
 
 // watch notes rows for the dashboard, declares their alarms where there are any, and returns the names of those that take
 // releases back.
-func (o *Observe) watch(rows []row) (pulumi.StringArray, error) {
+func (o *Observe) watch(rows []row, opts ...pulumi.ResourceOption) (pulumi.StringArray, error) {
 	o.rows = append(o.rows, rows...)
 	if o.topic == nil {
 		return nil, nil
 	}
 	var names pulumi.StringArray
 	for _, r := range rows {
-		alarm, err := cloudwatch.NewMetricAlarm(o.ctx, r.name, r.alarm(o.args, o.topic.Arn), o.parent)
+		alarm, err := cloudwatch.NewMetricAlarm(o.ctx, r.name, r.alarm(o.args, o.topic.Arn), append(opts, o.parent)...)
 		if err != nil {
 			return nil, fmt.Errorf("declare alarm %s: %w", r.name, err)
 		}

@@ -69,10 +69,11 @@ type Observe struct {
 	ctx     *pulumi.Context
 	args    Args
 	parent  pulumi.ResourceOption
-	topic   *sns.Topic // nil without alarms
-	counter *counter   // likewise
-	rows    []row      // declared so far, which the dashboard shows
-	groups  []string   // names of log groups likewise
+	topic   *sns.Topic         // nil without alarms
+	counter *counter           // likewise
+	shared  pulumi.StringArray // names of alarms of the whole stack that take a release back
+	rows    []row              // declared so far, which the dashboard shows
+	groups  []string           // names of log groups likewise
 }
 
 // New declares an Observe with what watches the stack as a whole; Watch adds services, and WatchTask scheduled tasks. With neither alarms nor a dashboard it is
@@ -94,7 +95,8 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 			return nil, err
 		}
 	}
-	_, err := o.watch(args.stackRows())
+	var err error
+	o.shared, err = o.watch(args.stackRows())
 	return o, err
 }
 
@@ -102,6 +104,8 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 type Service struct {
 	Name     string
 	LogGroup string // name
+	// GraceSeconds is how long after their start tasks may fail the load balancer's checks.
+	GraceSeconds int
 	// Serves says that at least one task is meant to run at any time; not so of a service that sleeps, or has a count of 0.
 	Serves bool
 }
@@ -115,8 +119,22 @@ func (o *Observe) Watch(service Service) func(targetGroup pulumi.StringInput) (p
 	}
 	return func(targetGroup pulumi.StringInput) (pulumi.StringArray, error) {
 		o.groups = append(o.groups, service.LogGroup)
-		return o.watch(o.args.serviceRows(service, targetGroup))
+		names, err := o.watch(o.args.serviceRows(service, targetGroup))
+		if targetGroup != nil {
+			names = append(names, o.shared...)
+		}
+		return names, err
 	}
+}
+
+// WatchServing declares the alarm of a service of the load balancer's that nobody serves any more. It comes after the service runs:
+// before that it would go off in every first run, which waits for the database.
+func (o *Observe) WatchServing(service Service, targetGroup pulumi.StringInput, running pulumi.Resource) error {
+	if o == nil || !service.Serves || targetGroup == nil {
+		return nil
+	}
+	_, err := o.watch([]row{o.args.servingRow(service, targetGroup)}, pulumi.DependsOn([]pulumi.Resource{running}))
+	return err
 }
 
 // Done declares the dashboard of all that is watched by then.

@@ -75,6 +75,8 @@ func (a Args) stackRows() []row {
 			wrong:      above, threshold: float64(a.Thresholds.ErrorPercent), minutes: 1, periods: 3, of: 2, missing: fine,
 			means: "The load balancer answers requests itself, since no task takes them: none is healthy, or they hang up.",
 			do:    look,
+			// A task that passes its check may hang up on all other requests, and no metric of a target group counts these.
+			release: true,
 		},
 		{
 			name: "database-cpu", title: "CPU of the database (%)",
@@ -100,12 +102,13 @@ func (a Args) stackRows() []row {
 		},
 	}
 	if a.Database.Burstable {
-		// One credit is a minute of one virtual CPU.
+		// One credit is a minute of one virtual CPU. What has been saved is none in a new database, and says nothing; what has been
+		// borrowed says that all is used up.
 		rows = append(rows, row{
-			name: "database-credits", title: "CPU credits of the database",
-			metrics: []metric{{"AWS/RDS", "CPUCreditBalance", database, "Minimum"}},
-			wrong:   below, threshold: 20, minutes: 5, periods: 3, of: 3, missing: same,
-			means: "The database has used up what its burstable class saves for busy times. RDS lends more, and charges for it.",
+			name: "database-credits", title: "CPU credits that the database has borrowed",
+			metrics: []metric{{"AWS/RDS", "CPUSurplusCreditBalance", database, "Maximum"}},
+			wrong:   above, threshold: 60, minutes: 5, periods: 1, of: 1, missing: same,
+			means: "The database has used up what its burstable class saves for busy times, and borrowed an hour of a CPU. RDS charges for more than it earns in a day.",
 			do:    outputs,
 		})
 	}
@@ -190,21 +193,27 @@ func (a Args) serviceRows(service Service, targetGroup pulumi.StringInput) []row
 		row{
 			name: service.Name + "-unhealthy", title: "Unhealthy targets of " + service.Name,
 			metrics: []metric{{"AWS/ApplicationELB", "UnHealthyHostCount", target, "Maximum"}},
-			wrong:   above, threshold: 0, minutes: 1, periods: 3, of: 3, missing: fine,
+			wrong:   above, threshold: 0, minutes: 1, periods: service.patience(), of: service.patience(), missing: fine,
 			means:   "A task of " + service.Name + " runs and fails the load balancer's checks.",
 			do:      look,
 			release: true,
 		},
 	)
-	if service.Serves {
-		rows = append(rows, row{
-			// The most that any node of the load balancer sees: 0 says that none sees any.
-			name: service.Name + "-gone", title: "Healthy targets of " + service.Name,
-			metrics: []metric{{"AWS/ApplicationELB", "HealthyHostCount", target, "Maximum"}},
-			wrong:   below, threshold: 1, minutes: 1, periods: 3, of: 3, missing: wrong,
-			means: "No task of " + service.Name + " serves: its users see errors.",
-			do:    "make restore STACK=" + a.Stack,
-		})
-	}
 	return rows
+}
+
+// patience is for how many minutes tasks may fail the load balancer's checks: two more than ECS lets them, of which CloudWatch knows nothing.
+func (s Service) patience() int { return max(3, (s.GraceSeconds+59)/60+2) }
+
+// servingRow is the alarm of a service that no task serves any more.
+func (a Args) servingRow(service Service, targetGroup pulumi.StringInput) row {
+	target := map[string]pulumi.StringInput{"LoadBalancer": a.LoadBalancer, "TargetGroup": targetGroup}
+	return row{
+		// The most that any node of the load balancer sees: 0 says that none sees any.
+		name: service.Name + "-gone", title: "Healthy targets of " + service.Name,
+		metrics: []metric{{"AWS/ApplicationELB", "HealthyHostCount", target, "Maximum"}},
+		wrong:   below, threshold: 1, minutes: 1, periods: 3, of: 3, missing: wrong,
+		means: "No task of " + service.Name + " serves: its users see errors.",
+		do:    "make restore STACK=" + a.Stack,
+	}
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ecs"
-	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/lb"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
@@ -13,13 +12,9 @@ import (
 //
 // What is left out here, the provider does not tell ECS, which goes on as it was. So a service that was watched is told that it is
 // not any more, by the names that it knows, since the provider takes no empty list; the alarms themselves go after that.
-func (b *serviceBuilder) deploymentAlarms(target *lb.TargetGroup) (ecs.ServiceAlarmsPtrInput, error) {
+func (b *serviceBuilder) deploymentAlarms(targetGroup pulumi.StringInput) (ecs.ServiceAlarmsPtrInput, error) {
 	var names pulumi.StringArray
 	if b.args.Watch != nil {
-		var targetGroup pulumi.StringInput // nil where no requests come from the load balancer
-		if target != nil {
-			targetGroup = target.ArnSuffix
-		}
 		var err error
 		if names, err = b.args.Watch(targetGroup); err != nil {
 			return nil, fmt.Errorf("services.%s: watch it: %w", b.name, err)

@@ -92,6 +92,8 @@ type Service struct {
 	TaskDefinitionARN pulumi.StringOutput // that the service was asked to run; known once it was
 	TargetGroupARN    pulumi.StringOutput // empty where the load balancer does not know the service
 	SecurityGroupID   pulumi.StringOutput
+	TargetGroupSuffix pulumi.StringInput // how CloudWatch names the target group (targetgroup/NAME/ID); nil where there is none
+	Running           pulumi.Resource    // stands once the tasks run
 }
 
 // rowType is the type of the component that a row comes to.
@@ -114,9 +116,9 @@ func NewService(ctx *pulumi.Context, name string, args ServiceArgs, opts ...pulu
 		if target, routes, err = b.route(); err != nil {
 			return nil, err
 		}
-		s.TargetGroupARN = target.Arn
+		s.TargetGroupARN, s.TargetGroupSuffix = target.Arn, target.ArnSuffix
 	}
-	alarms, err := b.deploymentAlarms(target)
+	alarms, err := b.deploymentAlarms(s.TargetGroupSuffix)
 	if err != nil {
 		return nil, err
 	}
@@ -127,6 +129,7 @@ func NewService(ctx *pulumi.Context, name string, args ServiceArgs, opts ...pulu
 	if err := b.scale(service, target); err != nil {
 		return nil, err
 	}
+	s.Running = service
 	s.Name, s.LogGroup, s.SecurityGroupID = service.Name, parts.logs.Name, parts.group.ToStringOutput()
 	s.TaskDefinitionARN = pulumi.All(service.ID(), parts.definition.Arn).ApplyT(func(all []any) string { return all[1].(string) }).(pulumi.StringOutput)
 	return s, ctx.RegisterResourceOutputs(s, pulumi.Map{"name": s.Name, "taskDefinitionArn": s.TaskDefinitionARN})

@@ -27,7 +27,7 @@ const cloudWatch = "2010-08-01"
 // The calls are within the deploy role's permissions, and make use of those that are for this.
 func TestAlarms(t *testing.T) {
 	c := clone(t)
-	const alarm = "myapp-staging-backend-5xx"
+	const alarm = "myapp-staging-edge-5xx"
 	values := throwAway(map[string]any{
 		"slipway:alarms": true, "slipway:dashboard": true, "slipway:alarmsEmail": []string{"ops@example.com"},
 	})
