@@ -141,6 +141,9 @@ func changes(log string) []string {
 	return sorted
 }
 
+// building fits what the engine prints when it has an image built, by whichever plugin.
+var building = regexp.MustCompile(`docker:index:Image \S+ creating`)
+
 // TestStack goes through the life of a stack: up, up again, a new commit, down.
 func TestStack(t *testing.T) {
 	c := clone(t)

@@ -118,10 +118,12 @@ func TestVerdict(t *testing.T) {
 	c.write(t, "backend/migrations/versions/0002_note.py", second("ALTER TABLE items ADD COLUMN note text"))
 	run(t, c.dir, "git", "add", "--all")
 	next := c.commit(t)
-	c.local(t, "up")
+	if log := c.local(t, "up"); !building.MatchString(log) {
+		t.Errorf("a commit of the backend built nothing:\n%s", log)
+	}
 	c.mustRun(t, ran.URL, next)
 	back := c.local(t, "rollback", good)
-	if strings.Contains(back, "building") || strings.Contains(back, "pushing") {
+	if building.MatchString(back) {
 		t.Errorf("the way back built something:\n%s", back)
 	}
 	c.mustRun(t, ran.URL, good)
