@@ -34,7 +34,7 @@ func TestRotation(t *testing.T) {
 	c.local(t, "up")
 	url := c.outputs(t, "local").URL
 	c.answers(t, url+"/api/readyz")
-	before, login := c.backendTasks(t), c.appLogin(t)
+	before, login := c.tasks(t, "backend"), c.appLogin(t)
 
 	run, err := load.Start(t.Context(), load.Options{Rate: loadRate, Requests: append(
 		load.Gets(url+"/api/readyz", url+"/api/items?limit=5"),
@@ -79,7 +79,7 @@ func TestRotation(t *testing.T) {
 			t.Errorf("%s: %d requests went out in one of its seconds, want %d in each", phase.Name, phase.LowestSent, leastRate)
 		}
 	}
-	if after := c.backendTasks(t); !slices.Equal(before, after) {
+	if after := c.tasks(t, "backend"); !slices.Equal(before, after) {
 		t.Errorf("the tasks were %v, and are %v", before, after)
 	}
 	const refused = `password authentication failed for user "client_`
@@ -120,18 +120,6 @@ func burst(ctx context.Context, url string) (stop func() (sent int, failures []s
 		sending.Wait()
 		return sent, failures
 	}
-}
-
-// backendTasks lists the tasks that the service runs.
-func (c checkout) backendTasks(t *testing.T) []string {
-	t.Helper()
-	client, cluster := ecs.NewFromConfig(awsapi.Config(c.state(t).Endpoint)), c.outputs(t, "local").Cluster
-	found, err := client.ListTasks(t.Context(), &ecs.ListTasksInput{Cluster: &cluster, ServiceName: aws.String("backend")})
-	if err != nil || len(found.TaskArns) == 0 {
-		t.Fatalf("the tasks of the backend: %v, %v", found, err)
-	}
-	slices.Sort(found.TaskArns)
-	return found.TaskArns
 }
 
 // appLogin is what the secret of the application's user holds.
