@@ -52,7 +52,7 @@ func TestRelease(t *testing.T) {
 
 	run.Mark("bad release")
 	c.change(t, "backend/app/asgi.py", "raise SystemExit(\"this revision does not start\")\n")
-	log := c.refused(t, "up")
+	log := c.fails(t)
 	for _, want := range []string{
 		"services.backend: myapp-local-backend:3 was asked for, and ECS went back to myapp-local-backend:2",
 		"container backend: exit code 1", "| this revision does not start", "the threshold is 3",
@@ -141,11 +141,17 @@ func (c checkout) settle(t *testing.T) {
 // mustRun holds that the backend that answers is of a release.
 func (c checkout) mustRun(t *testing.T, url, release string) {
 	t.Helper()
-	source := run(t, c.dir, "git", "log", "--max-count=1", "--format=%H", release, "--", "backend")
+	source := c.backendOf(t, release)
 	var answer struct{ Revision string }
 	if _, err := fetch(t.Context(), url+"/api/revision", &answer); err != nil || !strings.HasPrefix(answer.Revision, source) {
 		t.Errorf("revision %q answers (%v), want %s", answer.Revision, err, source)
 	}
+}
+
+// backendOf is the commit that made the backend's folder what it is in a release.
+func (c checkout) backendOf(t *testing.T, release string) string {
+	t.Helper()
+	return run(t, c.dir, "git", "log", "--max-count=1", "--format=%H", release, "--", "backend")
 }
 
 // checkRollback holds what the API tells of a release that the breaker took back.

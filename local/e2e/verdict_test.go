@@ -47,7 +47,10 @@ var failures = []failure{
 	{
 		name: "a health check that never passes", file: "backend/app/main.py",
 		change: func(content string) string { return strings.ReplaceAll(content, `"/api/readyz"`, `"/api/elsewhere"`) },
-		words:  []string{"failed ELB health checks", "(port 8000) is unhealthy in (target-group", "due to (reason Health checks failed with these codes: [404])"},
+		words: []string{
+			"failed ELB health checks", "(port 8000) is unhealthy in (target-group", "due to (reason Health checks failed with these codes: [404])",
+			":8000 was unhealthy: Target.ResponseCodeMismatch: Health checks failed with these codes: [404]",
+		},
 	},
 	{
 		name: "a failing migration", file: "backend/migrations/versions/0002_broken.py",
@@ -81,19 +84,20 @@ func withBackend(content, lines string) string {
 }
 
 // TestVerdict releases what cannot run, again and again: each `up` must fail within minutes, in words that say why, with the
-// release before still serving and the frontend untouched, though each commit changes it, too. Then the way back: by name, with
-// no build, to the very image that ran; after releases that were killed; and after somebody has changed something by hand. All that
-// it took is within the deploy role's policies.
+// release before answering every request meanwhile and the frontend untouched, though each commit changes it, too. Then the way
+// back: by name, with no build, to the very image that ran; after releases that were killed; and after somebody has changed
+// something by hand. All that it took is within the deploy role's policies.
 func TestVerdict(t *testing.T) {
 	c := clone(t)
-	// The sample's minute of grace would make a failing health check take minutes. There is nothing else to wait for.
-	c.change(t, "Pulumi.local.yaml", withBackend(c.read(t, "Pulumi.local.yaml"), "      healthGraceSeconds: 10\n"))
+	// The sample's minute of grace would make a failing health check take minutes. A target is unhealthy after three checks, which take
+	// ten seconds; the rest is for the verdict to see it before ECS stops its task.
+	c.change(t, "Pulumi.local.yaml", withBackend(c.read(t, "Pulumi.local.yaml"), "      healthGraceSeconds: 16\n"))
 
 	// The very first release of a stack can fail as well, and there is nothing to go back to.
 	crashLoop := failures[1]
 	start := c.read(t, "backend/app/asgi.py")
 	c.change(t, "backend/app/asgi.py", crashLoop.change(""))
-	log := c.refused(t, "up")
+	log := c.fails(t)
 	c.says(t, log, append(crashLoop.words,
 		"services.backend: myapp-local-backend:1 does not start, and there is no earlier deployment to go back to")...)
 	if touchesFrontend.MatchString(log) {
@@ -227,6 +231,7 @@ func (c checkout) judge(t *testing.T, f failure, good string, ran outputs) {
 	t.Helper()
 	content, _ := os.ReadFile(filepath.Join(c.dir, f.file)) // a new file has none yet
 	before := c.services(t)
+	served := c.serves(t, ran.URL, good)
 	c.write(t, f.file, f.change(string(content)))
 	if f.fault == "" { // else what was built could not be pushed
 		c.write(t, "frontend/public.txt", f.name)
@@ -236,9 +241,7 @@ func (c checkout) judge(t *testing.T, f failure, good string, ran outputs) {
 	if f.fault != "" {
 		c.local(t, "fault", f.fault)
 	}
-	start := time.Now()
-	log := c.refused(t, "up")
-	t.Logf("the verdict took %s", time.Since(start).Round(time.Second))
+	log := c.fails(t)
 	if f.fault != "" {
 		c.local(t, "fault", "clear")
 	}
@@ -250,6 +253,7 @@ func (c checkout) judge(t *testing.T, f failure, good string, ran outputs) {
 		t.Error("a release that ECS took back is on record as one that changed nothing")
 	}
 	c.settle(t)
+	served()
 	c.mustRun(t, ran.URL, good)
 	for i, service := range c.services(t) {
 		if is, was := aws.ToString(service.TaskDefinition), aws.ToString(before[i].TaskDefinition); is != was {
@@ -265,6 +269,22 @@ func (c checkout) judge(t *testing.T, f failure, good string, ran outputs) {
 		c.says(t, restored, "restoring release "+good)
 		c.mustRun(t, ran.URL, good)
 	}
+}
+
+// soon is how long a verdict on a release that fails may take.
+const soon = 5 * time.Minute
+
+// fails has an `up` fail, within minutes, and returns what it printed.
+func (c checkout) fails(t *testing.T) string {
+	t.Helper()
+	start := time.Now()
+	log := c.refused(t, "up")
+	took := time.Since(start).Round(time.Second)
+	t.Logf("the verdict took %s", took)
+	if took > soon {
+		t.Errorf("the verdict took %s, want %s at most", took, soon)
+	}
+	return log
 }
 
 func (c checkout) write(t *testing.T, name, content string) {
