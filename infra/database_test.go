@@ -46,7 +46,7 @@ func TestDatabaseOptions(t *testing.T) {
 			t.Errorf("%s is %v, and off", name, input(instance, name))
 		}
 	}
-	if !slices.Equal(parameters, []string{"rds.force_ssl=1"}) || len(logs) > 0 {
+	if !slices.Equal(parameters, []string{"rds.force_ssl=1", "log_min_duration_statement=-1"}) || len(logs) > 0 {
 		t.Errorf("off has the parameters %v and the log groups %v", parameters, logs)
 	}
 

@@ -23,6 +23,10 @@ func deploy(ctx *pulumi.Context, court openCourt) error {
 	if err != nil {
 		return err
 	}
+	standing := database.Stands(ctx, "database")
+	if err := checkDatabase(cfg.Database, standing); err != nil {
+		return err
+	}
 	where, err := locate(ctx, cfg.Network.ZoneCount)
 	if err != nil {
 		return err
@@ -118,6 +122,7 @@ func deploy(ctx *pulumi.Context, court openCourt) error {
 		LogRetentionDays: cfg.LogRetentionDays,
 		Insights:         cfg.Database.PerformanceInsights,
 		AppUser:          cfg.Database.AppUser != "",
+		Standing:         standing,
 	})
 	if err != nil {
 		return err

@@ -38,6 +38,7 @@ type Args struct {
 	LogRetentionDays int
 	Insights         bool // Performance Insights
 	AppUser          bool // whether applications have a user of their own, for whose login there is then a secret
+	Standing         Standing
 }
 
 // Database is the instance and what a client needs to reach it.

@@ -15,13 +15,20 @@ const (
 	insightsDays = 7
 )
 
-// parameters are what differs from RDS's own. Their apply methods are AWS's: any other would show as a change on every run.
+// noStatements is PostgreSQL's word for logging no statement, however slow.
+const noStatements = -1
+
+// parameters are what differs from RDS's own, or could: one that is off stays, since RDS changes values at once and takes them out only
+// by a call of its own. Their apply methods are AWS's: any other would show as a change on every run.
 func (args Args) parameters() rds.ParameterGroupParameterArray {
-	parameters := rds.ParameterGroupParameterArray{parameter("rds.force_ssl", "1", "pending-reboot")}
-	if args.SlowMillis > 0 {
-		parameters = append(parameters, parameter("log_min_duration_statement", strconv.Itoa(args.SlowMillis), "immediate"))
+	slow := args.SlowMillis
+	if slow == 0 {
+		slow = noStatements
 	}
-	return parameters
+	return rds.ParameterGroupParameterArray{
+		parameter("rds.force_ssl", "1", "pending-reboot"),
+		parameter("log_min_duration_statement", strconv.Itoa(slow), "immediate"),
+	}
 }
 
 func parameter(name, value, method string) rds.ParameterGroupParameterArgs {
@@ -55,13 +62,11 @@ func (args Args) instance(subnets *rds.SubnetGroup, group *ec2.SecurityGroup, pa
 		CopyTagsToSnapshot:       pulumi.Bool(true),
 		DeletionProtection:       pulumi.Bool(args.Protected),
 		SkipFinalSnapshot:        pulumi.Bool(!args.FinalSnapshot),
-		ApplyImmediately:         pulumi.Bool(args.ApplyImmediately),
+		// Named where it is switched off as well, or the count of instances would begin anew with it.
+		FinalSnapshotIdentifier: args.finalSnapshot(group.ID()),
+		ApplyImmediately:        pulumi.Bool(args.ApplyImmediately),
 	}
 	args.choose(instance)
-	if args.FinalSnapshot {
-		// The group's id makes the name new for each life of the stack: a second deletion does not meet the first's snapshot.
-		instance.FinalSnapshotIdentifier = pulumi.Sprintf("%s-final-%s", args.Name, group.ID())
-	}
 	return instance
 }
 

@@ -1,0 +1,75 @@
+package infra
+
+import (
+	"maps"
+	"strings"
+	"testing"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+
+	"slipway/infra/infratest"
+)
+
+// TestStandingDatabase holds what the program makes of a database that stands: what its last snapshot is called, and what it cannot become.
+func TestStandingDatabase(t *testing.T) {
+	const grown = "-final-sg-0123-4"
+	for name, c := range map[string]struct {
+		settings, standing map[string]any
+		final, refusal     string // of which one
+	}{
+		"none":                     {final: "myapp-staging-final-SecurityGroup:database", standing: nil},
+		"unchanged":                {standing: map[string]any{}, final: "myapp-staging-final-SecurityGroup:database"},
+		"kept":                     {standing: map[string]any{"finalSnapshotIdentifier": "myapp-staging" + grown}, final: "myapp-staging-final-SecurityGroup:database-4"},
+		"restored":                 {map[string]any{"databaseSnapshot": "by-hand"}, map[string]any{"finalSnapshotIdentifier": "myapp-staging" + grown}, "myapp-staging-final-SecurityGroup:database-5", ""},
+		"no last snapshot":         {map[string]any{"databaseProtected": "false", "databaseFinalSnapshot": "false"}, map[string]any{"finalSnapshotIdentifier": "myapp-staging" + grown}, "myapp-staging-final-SecurityGroup:database-4", ""},
+		"a minor version":          {standing: map[string]any{"engineVersion": "17.9"}, final: "myapp-staging-final-SecurityGroup:database"},
+		"an upgrade":               {map[string]any{"databaseVersion": "18"}, map[string]any{}, "", "set databaseApplyImmediately to true"},
+		"an upgrade at once":       {map[string]any{"databaseVersion": "18", "databaseApplyImmediately": "true"}, map[string]any{}, "myapp-staging-final-SecurityGroup:database", ""},
+		"an upgrade by a snapshot": {map[string]any{"databaseVersion": "18", "databaseSnapshot": "by-hand"}, map[string]any{}, "myapp-staging-final-SecurityGroup:database-2", ""},
+		"a version back":           {map[string]any{"databaseVersion": "16", "databaseApplyImmediately": "true"}, map[string]any{}, "", "takes none back to 16; set 17"},
+		"less storage":             {map[string]any{"databaseStorageGb": "30"}, map[string]any{"allocatedStorage": 40.0}, "", "has 40 GiB, and RDS takes no storage back; set 40"},
+		"growth that is over":      {map[string]any{"databaseMaxStorageGb": "0"}, map[string]any{"allocatedStorage": 25.0}, "", "set 25 at least"},
+		"growth":                   {map[string]any{"databaseMaxStorageGb": "100"}, map[string]any{"allocatedStorage": 25.0}, "myapp-staging-final-SecurityGroup:database", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			settings := infratest.Settings(t, top, "staging")
+			for key, value := range c.settings {
+				settings["slipway:"+key] = value.(string)
+			}
+			infratest.Docker(t, true)
+			infratest.Checkout(t, "frontend", "backend")
+			held := map[string]any{}
+			if c.standing != nil {
+				outputs := map[string]any{
+					"dbName": "app", "username": "app", "engineVersion": "17", "allocatedStorage": 20.0,
+					"finalSnapshotIdentifier": "myapp-staging-final-sg-0123",
+				}
+				maps.Copy(outputs, c.standing)
+				held["urn:pulumi:staging::slipway::slipway:database:Database$aws:rds/instance:Instance::database"] = map[string]any{
+					"type": "aws:rds/instance:Instance", "outputs": outputs,
+				}
+			}
+			recorder := &infratest.Recorder{Answers: map[string]infratest.Answer{
+				"pulumi:pulumi:readStackResourceOutputs": func(resource.PropertyMap) (resource.PropertyMap, error) {
+					return resource.NewPropertyMapFromMap(map[string]any{"outputs": held}), nil
+				},
+			}}
+			err := infratest.Run(t, program, "staging", settings, recorder)
+			if c.refusal != "" {
+				if err == nil || !strings.Contains(err.Error(), c.refusal) {
+					t.Errorf("got %v, want %q", err, c.refusal)
+				}
+				if made := recorder.Resources(); len(made) > 0 {
+					t.Errorf("refused when %d resources were declared", len(made))
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := input(of(t, recorder.Resources(), "aws:rds/instance:Instance")[0], "finalSnapshotIdentifier").StringValue(); got != c.final {
+				t.Errorf("the last snapshot is %q, want %q", got, c.final)
+			}
+		})
+	}
+}
