@@ -12,24 +12,24 @@ import (
 
 // TestStandingDatabase holds what the program makes of a database that stands: what its last snapshot is called, and what it cannot become.
 func TestStandingDatabase(t *testing.T) {
-	const grown = "-final-sg-0123-4"
+	const fourth = "myapp-staging-final-sg-0123-4"
 	for name, c := range map[string]struct {
 		settings, standing map[string]any
 		final, refusal     string // of which one
 	}{
-		"none":                     {final: "myapp-staging-final-SecurityGroup:database", standing: nil},
+		"none":                     {final: "myapp-staging-final-SecurityGroup:database"},
 		"unchanged":                {standing: map[string]any{}, final: "myapp-staging-final-SecurityGroup:database"},
-		"kept":                     {standing: map[string]any{"finalSnapshotIdentifier": "myapp-staging" + grown}, final: "myapp-staging-final-SecurityGroup:database-4"},
-		"restored":                 {map[string]any{"databaseSnapshot": "by-hand"}, map[string]any{"finalSnapshotIdentifier": "myapp-staging" + grown}, "myapp-staging-final-SecurityGroup:database-5", ""},
-		"no last snapshot":         {map[string]any{"databaseProtected": "false", "databaseFinalSnapshot": "false"}, map[string]any{"finalSnapshotIdentifier": "myapp-staging" + grown}, "myapp-staging-final-SecurityGroup:database-4", ""},
+		"kept":                     {standing: map[string]any{"finalSnapshotIdentifier": fourth}, final: "myapp-staging-final-SecurityGroup:database-4"},
+		"restored":                 {settings: map[string]any{"databaseSnapshot": "by-hand"}, standing: map[string]any{"finalSnapshotIdentifier": fourth}, final: "myapp-staging-final-SecurityGroup:database-5"},
+		"no last snapshot":         {settings: map[string]any{"databaseProtected": "false", "databaseFinalSnapshot": "false"}, standing: map[string]any{"finalSnapshotIdentifier": fourth}, final: "myapp-staging-final-SecurityGroup:database-4"},
 		"a minor version":          {standing: map[string]any{"engineVersion": "17.9"}, final: "myapp-staging-final-SecurityGroup:database"},
-		"an upgrade":               {map[string]any{"databaseVersion": "18"}, map[string]any{}, "", "set databaseApplyImmediately to true"},
-		"an upgrade at once":       {map[string]any{"databaseVersion": "18", "databaseApplyImmediately": "true"}, map[string]any{}, "myapp-staging-final-SecurityGroup:database", ""},
-		"an upgrade by a snapshot": {map[string]any{"databaseVersion": "18", "databaseSnapshot": "by-hand"}, map[string]any{}, "myapp-staging-final-SecurityGroup:database-2", ""},
-		"a version back":           {map[string]any{"databaseVersion": "16", "databaseApplyImmediately": "true"}, map[string]any{}, "", "takes none back to 16; set 17"},
-		"less storage":             {map[string]any{"databaseStorageGb": "30"}, map[string]any{"allocatedStorage": 40.0}, "", "has 40 GiB, and RDS takes no storage back; set 40"},
-		"growth that is over":      {map[string]any{"databaseMaxStorageGb": "0"}, map[string]any{"allocatedStorage": 25.0}, "", "set 25 at least"},
-		"growth":                   {map[string]any{"databaseMaxStorageGb": "100"}, map[string]any{"allocatedStorage": 25.0}, "myapp-staging-final-SecurityGroup:database", ""},
+		"an upgrade":               {settings: map[string]any{"databaseVersion": "18"}, standing: map[string]any{}, refusal: "set databaseApplyImmediately to true"},
+		"an upgrade at once":       {settings: map[string]any{"databaseVersion": "18", "databaseApplyImmediately": "true"}, standing: map[string]any{}, final: "myapp-staging-final-SecurityGroup:database"},
+		"an upgrade by a snapshot": {settings: map[string]any{"databaseVersion": "18", "databaseSnapshot": "by-hand"}, standing: map[string]any{}, final: "myapp-staging-final-SecurityGroup:database-2"},
+		"a version back":           {settings: map[string]any{"databaseVersion": "16", "databaseApplyImmediately": "true"}, standing: map[string]any{}, refusal: "takes none back to 16; set 17"},
+		"less storage":             {settings: map[string]any{"databaseStorageGb": "30"}, standing: map[string]any{"allocatedStorage": 40.0}, refusal: "has 40 GiB, and RDS takes no storage back; set 40"},
+		"growth that is over":      {settings: map[string]any{"databaseMaxStorageGb": "0"}, standing: map[string]any{"allocatedStorage": 25.0}, refusal: "set 25 at least"},
+		"growth":                   {settings: map[string]any{"databaseMaxStorageGb": "100"}, standing: map[string]any{"allocatedStorage": 25.0}, final: "myapp-staging-final-SecurityGroup:database"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			settings := infratest.Settings(t, top, "staging")

@@ -91,11 +91,11 @@ type Network struct {
 
 // Database is about RDS for PostgreSQL.
 type Database struct {
-	Name                string `key:"databaseName" default:"app" limits:"1 to 63 lower-case letters, digits and underscores, a letter first; not postgres, rdsadmin, template0, template1" doc:"Name of the database."`
-	User                string `key:"databaseUser" default:"app" limits:"1 to 63 lower-case letters, digits and underscores, a letter first; not admin, postgres, public, rdsadmin, rds_superuser, user, pg_…" doc:"Name of the master user; its password is made and kept by RDS."`
+	Name                string `key:"databaseName" default:"app" limits:"1 to 63 lower-case letters, digits and underscores, a letter first; not postgres, rdsadmin, template0, template1, or a reserved word of SQL" doc:"Name of the database."`
+	User                string `key:"databaseUser" default:"app" limits:"1 to 63 lower-case letters, digits and underscores, a letter first; not admin, postgres, public, rdsadmin, rds_superuser, pg_…, or a reserved word of SQL" doc:"Name of the master user; its password is made and kept by RDS."`
 	AppUser             string `key:"databaseAppUser" default:"app_user" limits:"1 to 61 lower-case letters, digits and underscores, a letter first; not what databaseUser may not be, nor databaseUser; or empty" cost:"a secret" doc:"Name of the user that services connect as, who owns nothing; a service's migration makes it, and rotates its password. Empty to let services connect as the master user."`
 	RotateHours         int    `key:"databaseRotateHours" unit:"h" default:"24" min:"0" max:"8760" doc:"Age from which on the next task with a migration gives databaseAppUser another password; 0 for every such task."`
-	Version             string `key:"databaseVersion" default:"17" limits:"13 to 18" doc:"Major version of PostgreSQL; minor versions follow by themselves. A standing database takes a higher one only with databaseApplyImmediately."`
+	Version             string `key:"databaseVersion" default:"17" cost:"once AWS has ended its standard support, by the vCPU and hour" limits:"14 to 18" doc:"Major version of PostgreSQL; minor versions follow by themselves. A standing database takes a higher one only with databaseApplyImmediately."`
 	InstanceClass       string `key:"databaseInstanceClass" default:"db.t4g.micro" limits:"db.FAMILY.SIZE, such as db.t4g.micro" cost:"by the hour" doc:"RDS instance class."`
 	StorageGb           int    `key:"databaseStorageGb" unit:"GiB" default:"20" min:"20" max:"65536" cost:"by the GB" doc:"Storage in GiB; it can grow and never shrink."`
 	MaxStorageGb        int    `key:"databaseMaxStorageGb" unit:"GiB" default:"0" min:"0" max:"65536" limits:"0, or a tenth above databaseStorageGb at least" cost:"what it has grown to, by the GB" doc:"Size up to which RDS lets the storage grow by itself when it runs full; 0 for no growth, with databaseStorageGb at what it has grown to."`

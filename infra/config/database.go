@@ -10,7 +10,7 @@ import (
 var (
 	databaseName  = regexp.MustCompile(`^[a-z][a-z0-9_]{0,62}$`)
 	appUserName   = regexp.MustCompile(`^[a-z][a-z0-9_]{0,60}$`)
-	majorVersion  = regexp.MustCompile(`^1[3-8]$`)
+	majorVersion  = regexp.MustCompile(`^1[4-8]$`)
 	instanceClass = regexp.MustCompile(`^db\.[a-z0-9-]+\.[a-z0-9]+$`)
 	snapshotID    = regexp.MustCompile(`^(arn:aws[a-z-]*:rds:[a-z0-9-]+:[0-9]{12}:snapshot:)?(rds:)?[a-z]([a-z0-9]|-[a-z0-9]){0,254}$`)
 	dailyWindow   = regexp.MustCompile(`^([01][0-9]|2[0-3]):([0-5][0-9])-([01][0-9]|2[0-3]):([0-5][0-9])$`)
@@ -18,8 +18,17 @@ var (
 
 	weekdays = strings.Split(anyDay, "|")
 
+	// SQL's words, which RDS takes for no name: those that PostgreSQL's documentation calls reserved (appendix C).
+	sqlWords = strings.Fields(`all analyse analyze and any array as asc asymmetric authorization binary both case cast check collate
+		collation column concurrently constraint create cross current_catalog current_date current_role current_schema current_time
+		current_timestamp current_user default deferrable desc distinct do else end except false fetch for foreign freeze from full
+		grant group having ilike in initially inner intersect into is isnull join lateral leading left like limit localtime
+		localtimestamp natural not notnull null offset on only or order outer overlaps placing primary references returning right
+		select session_user similar some symmetric system_user table tablesample then to trailing true union unique user using
+		variadic verbose when where window with`)
+
 	// PostgreSQL and RDS keep these for themselves.
-	reservedUsers     = []string{"admin", "postgres", "public", "rdsadmin", "rds_superuser", "user"}
+	reservedUsers     = []string{"admin", "postgres", "public", "rdsadmin", "rds_superuser"}
 	reservedDatabases = []string{"postgres", "rdsadmin", "template0", "template1"}
 )
 
@@ -35,11 +44,13 @@ func (d Database) validate(p *Problems) {
 	if slices.Contains(reservedDatabases, d.Name) {
 		p.add("databaseName", "%q is kept by PostgreSQL for itself; choose another name", d.Name)
 	}
+	noSQLWord(p, "databaseName", d.Name)
 	matches(p, "databaseUser", d.User, databaseName, "a user name: 1 to 63 lower-case letters, digits and _, beginning with a letter")
 	if slices.Contains(reservedUsers, d.User) || strings.HasPrefix(d.User, "pg_") {
 		p.add("databaseUser", "%q is kept by RDS for itself; choose another name", d.User)
 	}
-	matches(p, "databaseVersion", d.Version, majorVersion, "a major version of PostgreSQL from 13 to 18; a minor one would be a failing downgrade after RDS upgrades by itself")
+	noSQLWord(p, "databaseUser", d.User)
+	matches(p, "databaseVersion", d.Version, majorVersion, "a major version of PostgreSQL from 14 to 18; a minor one would be a failing downgrade after RDS upgrades by itself")
 	matches(p, "databaseInstanceClass", d.InstanceClass, instanceClass, "an RDS instance class such as db.t4g.micro")
 	if d.Protected && !d.FinalSnapshot {
 		p.add("databaseFinalSnapshot", "must be true where databaseProtected is")
@@ -58,6 +69,13 @@ func (d Database) validate(p *Problems) {
 	d.validateWindows(p)
 }
 
+// noSQLWord refuses a name that is a word of SQL's.
+func noSQLWord(p *Problems, key, name string) {
+	if slices.Contains(sqlWords, name) {
+		p.add(key, "%q is a reserved word of SQL; choose another name", name)
+	}
+}
+
 // validateAppUser applies the rules about the user that services connect as, whom one of them has to make.
 func (d Database) validateAppUser(services []Service, p *Problems) {
 	if d.AppUser == "" {
@@ -67,6 +85,7 @@ func (d Database) validateAppUser(services []Service, p *Problems) {
 	if slices.Contains(reservedUsers, d.AppUser) || strings.HasPrefix(d.AppUser, "pg_") {
 		p.add("databaseAppUser", "%q is kept by RDS for itself; choose another name", d.AppUser)
 	}
+	noSQLWord(p, "databaseAppUser", d.AppUser)
 	// Its two logins are called NAME_a and NAME_b.
 	if slices.Contains([]string{d.AppUser, d.AppUser + "_a", d.AppUser + "_b"}, d.User) {
 		p.add("databaseAppUser", "%q would be databaseUser, the master user, as well; choose another name", d.AppUser)

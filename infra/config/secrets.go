@@ -9,7 +9,7 @@ import (
 
 // Secrets is about the applications' secrets, which rows name.
 type Secrets struct {
-	KmsKeyArn    string `key:"secretsKmsKeyArn" default:"" limits:"arn:aws:kms:REGION:ACCOUNT:key/ID, no alias; or empty" cost:"requests to KMS" doc:"ARN of the KMS key that encrypts the secrets of services; empty for the account's own of Secrets Manager."`
+	KmsKeyArn    string `key:"secretsKmsKeyArn" default:"" limits:"arn:aws:kms:REGION:ACCOUNT:key/ID, no alias; or empty" cost:"requests to KMS" doc:"ARN of the KMS key that encrypts the secrets of services, and not the database's logins; empty for the account's own of Secrets Manager."`
 	RecoveryDays int    `key:"secretsRecoveryDays" unit:"days" default:"7" min:"0" max:"30" limits:"not 1 to 6" doc:"Days in which a deleted secret of services can be had back, and its name is taken: from 7 to 30, or 0 for none."`
 }
 
