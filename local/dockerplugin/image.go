@@ -166,8 +166,16 @@ func (p *provider) build(ctx context.Context, docker *client.Client, urn string,
 		NetworkMode: i.network, ExtraHosts: i.hosts, CacheFrom: i.cacheFrom, NoCache: i.noCache,
 		Version: buildtypes.BuilderBuildKit, Remove: true,
 	}
-	if i.builder == builderV1 {
+	switch {
+	case i.builder == builderV1:
 		options.Version = buildtypes.BuilderV1
+	case len(i.cacheFrom) > 0:
+		id, end, err := openSession(ctx, docker, i)
+		if err != nil {
+			return "", err
+		}
+		defer end()
+		options.SessionID = id
 	}
 	p.log(ctx, urn, "building", true)
 	response, err := docker.ImageBuild(ctx, archive, options)

@@ -14,12 +14,13 @@ import (
 
 	"github.com/distribution/distribution/v3/configuration"
 	"github.com/distribution/distribution/v3/registry/handlers"
-	_ "github.com/distribution/distribution/v3/registry/storage/driver/inmemory"
+	_ "github.com/distribution/distribution/v3/registry/storage/driver/filesystem"
 	imagetypes "github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/client"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
+	"github.com/sirupsen/logrus"
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"slipway/local/dockerengine"
@@ -44,7 +45,8 @@ func TestMain(m *testing.M) {
 // registry serves an empty registry that asks for credentials, and returns its HOST:PORT.
 func registry(t *testing.T) string {
 	t.Helper()
-	config := &configuration.Configuration{Storage: configuration.Storage{"inmemory": {}}}
+	logrus.SetLevel(logrus.ErrorLevel) // the library's own; it would tell of every request
+	config := &configuration.Configuration{Storage: configuration.Storage{"filesystem": {"rootdirectory": t.TempDir()}}}
 	config.HTTP.Secret = "test"
 	config.Log.AccessLog.Disabled = true
 	config.Log.Level = "error"
