@@ -2,6 +2,7 @@ package dockerplugin
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -14,6 +15,7 @@ import (
 	"github.com/moby/go-archive"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
+	"github.com/vishvananda/netlink"
 
 	"slipway/local/tools"
 )
@@ -175,6 +177,32 @@ func buildAfresh(t *testing.T, base string, properties resource.PropertyMap) (la
 	return layers
 }
 
+// ownBridge makes a bridge for an engine of the test's own, and returns its name. An engine that is told to have none takes docker0 away, which is
+// the machine's engine's.
+func ownBridge(t *testing.T) string {
+	t.Helper()
+	bridge := &netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: fmt.Sprintf("swtest%d", os.Getpid())}}
+	if err := netlink.LinkAdd(bridge); err != nil {
+		t.Fatalf("make bridge %s: %v", bridge.Name, err)
+	}
+	t.Cleanup(func() {
+		if err := netlink.LinkDel(bridge); err != nil {
+			t.Errorf("take bridge %s away: %v", bridge.Name, err)
+		}
+	})
+	address, err := netlink.ParseAddr("192.0.2.1/30") // of a network for documentation: nothing is reached by it
+	if err == nil {
+		err = netlink.AddrAdd(bridge, address)
+	}
+	if err == nil {
+		err = netlink.LinkSetUp(bridge)
+	}
+	if err != nil {
+		t.Fatalf("set up bridge %s: %v", bridge.Name, err)
+	}
+	return bridge.Name
+}
+
 // startEngine starts a Docker Engine with nothing in it, and makes it the test's. It shares nothing with the machine's own, has no network
 // and touches no packet filter: builds use the host's network.
 func startEngine(t *testing.T) {
@@ -195,7 +223,7 @@ func startEngine(t *testing.T) {
 	host := "unix://" + in("socket")
 	command := exec.CommandContext(t.Context(), "dockerd", "--config-file", in("config.json"), "--host", host, "--data-root", in("data"),
 		"--exec-root", in("exec"), "--pidfile", in("pid"), "--containerd-namespace", filepath.Base(dir),
-		"--containerd-plugins-namespace", filepath.Base(dir)+"-plugins", "--bridge", "none", "--iptables=false", "--ip6tables=false",
+		"--containerd-plugins-namespace", filepath.Base(dir)+"-plugins", "--bridge", ownBridge(t), "--iptables=false", "--ip6tables=false",
 		"--ip-forward=false", "--ip-masq=false")
 	command.Stdout, command.Stderr = log, log
 	command.Cancel = func() error { return command.Process.Signal(syscall.SIGTERM) } // it ends its own containerd then
