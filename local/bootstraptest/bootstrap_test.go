@@ -71,6 +71,34 @@ func (a account) keys() int {
 	return len(got.Keys)
 }
 
+// TestMake types the README's commands for an empty account: the first makes nothing, the second a bucket and a key, and both say what to type next.
+func TestMake(t *testing.T) {
+	a := newAccount(t)
+	for _, step := range []struct {
+		words []string
+		keys  int
+		says  string
+	}{
+		{[]string{"BOOTSTRAP=--dry-run"}, 0, "would be created"},
+		{nil, 1, ": created"},
+	} {
+		command := exec.CommandContext(t.Context(), "make", append([]string{"--no-print-directory", "bootstrap", "STACK=staging"}, step.words...)...)
+		command.Dir = "../.."
+		command.Env = append(os.Environ(), "AWS_ENDPOINT_URL="+a.endpoint, "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_PROFILE=",
+			"PULUMI_BACKEND_URL=", "BOOTSTRAP=", "MAKEFLAGS=", "SLIPWAY_PULUMI=false") // there is no stack yet, and so no outputs
+		out, err := command.CombinedOutput()
+		for _, want := range []string{step.says, "pulumi login 's3://", "make up STACK=staging", "gh variable set DEPLOY_ROLE_ARN --repo example/myapp --env staging"} {
+			if err != nil || !strings.Contains(string(out), want) {
+				t.Errorf("make bootstrap %v: %v; it does not say %q:\n%s", step.words, err, want, out)
+			}
+		}
+		buckets, err := a.s3.ListBuckets(t.Context(), &s3.ListBucketsInput{})
+		if err != nil || len(buckets.Buckets) != step.keys || a.keys() != step.keys {
+			t.Errorf("make bootstrap %v: there are %d keys, and the buckets %+v, %v", step.words, a.keys(), buckets, err)
+		}
+	}
+}
+
 // TestAccount holds what is made in an empty account, that a second run changes nothing, that what differs is mended, and that
 // a second stack shares the bucket and not the key.
 func TestAccount(t *testing.T) {

@@ -1,6 +1,7 @@
 package workflows_test
 
 import (
+	"fmt"
 	"os/exec"
 	"regexp"
 	"slices"
@@ -8,8 +9,14 @@ import (
 	"testing"
 )
 
-// release is a commit where a document says SHA.
-const release = "0123456789abcdef0123456789abcdef01234567"
+// release is a commit where a document says SHA: the one that is checked out, since a way back asks git for what the release has.
+var release = func() string {
+	out, err := exec.Command("git", "rev-parse", "HEAD").Output()
+	if err != nil {
+		panic(fmt.Sprintf("the tests need a checkout with a commit: %v", err))
+	}
+	return strings.TrimSpace(string(out))
+}()
 
 // makeCommand is a command in a document: a line of a block, or between backquotes.
 var makeCommand = regexp.MustCompile("(?m)(?:^|`)make ([a-z-]+(?: [A-Z]+=[A-Za-z]+)*)")
@@ -49,7 +56,7 @@ var onAWS = map[string][]string{
 	"rollback STACK=staging REVISION=SHA": {
 		"pulumi stack history --stack staging --json --page-size 1",
 		"pulumi up --stack staging --config-file FILE --yes --non-interactive",
-		"FILE has revision SHA",
+		"FILE has revision " + release,
 	},
 	"releases STACK=staging": {
 		"pulumi stack output --stack staging --json",
@@ -65,10 +72,11 @@ var onAWS = map[string][]string{
 }
 
 // answersOnAWS is a Pulumi CLI that is logged in to a folder, and has nothing else to say. It notes the release in a file of configuration.
-const answersOnAWS = `case "$*" in
+var answersOnAWS = `case "$*" in
 *whoami*) echo '{"url": "file://'"${0%/*}"'"}' ;;
 *history*) echo '[]' ;;
 *'stack output'*) echo '{"revision":"` + release + `","region":"us-east-1","registry":"123456789012","repositories":{"backend":"myapp/backend"}}' ;;
+*'preview '*--json*) echo '{"steps":[{"op":"same","urn":"urn:pulumi:staging::slipway::pulumi:pulumi:Stack::slipway-staging"}]}' ;;
 *refresh*) echo '{"steps":[],"changeSummary":{}}' ;;
 *--config-file*)
 	while [ "$1" != --config-file ]; do shift; done
@@ -83,7 +91,6 @@ var configFile = regexp.MustCompile(`--config-file \S+`)
 func TestRunbookOnAWS(t *testing.T) {
 	s := newStandIns(t, map[string]string{"pulumi": answersOnAWS})
 	registry := s.aws(t, `{"imageDetails": []}`)
-	head := commitOf(t) // a way back asks git for what the release's commit has
 	seen := map[string]bool{}
 	for _, command := range commandsOf(read(t, "docs/runbook.md")) {
 		if !strings.Contains(command, "STACK=staging") {
@@ -94,14 +101,14 @@ func TestRunbookOnAWS(t *testing.T) {
 			t.Errorf("nothing says what `make %s` must ask for", command)
 		}
 		seen[command] = true
-		words := strings.Fields(strings.ReplaceAll(command, "=SHA", "="+head))
+		words := strings.Fields(strings.ReplaceAll(command, "=SHA", "="+release))
 		out, err := s.make(t, registry, words...)
 		if err != nil {
 			t.Errorf("make %s: %v\n%s", command, err, out)
 		}
 		got := s.calls(t)
 		for i := range got {
-			got[i] = strings.ReplaceAll(configFile.ReplaceAllString(got[i], "--config-file FILE"), head, "SHA")
+			got[i] = configFile.ReplaceAllString(got[i], "--config-file FILE")
 		}
 		if !slices.Equal(got, want) {
 			t.Errorf("make %s asked for\n  %s\nwant\n  %s", command, strings.Join(got, "\n  "), strings.Join(want, "\n  "))
@@ -112,16 +119,6 @@ func TestRunbookOnAWS(t *testing.T) {
 			t.Errorf("the runbook does not say `make %s` any more", command)
 		}
 	}
-}
-
-// commitOf is the commit that is checked out.
-func commitOf(t *testing.T) string {
-	t.Helper()
-	out, err := exec.CommandContext(t.Context(), "git", "rev-parse", "HEAD").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return strings.TrimSpace(string(out))
 }
 
 // typed is a command in the runbook: what stands between backquotes or on a line of a block and begins as one does.

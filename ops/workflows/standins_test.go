@@ -21,6 +21,7 @@ type standIns struct{ bin, said string }
 // newStandIns makes scripts by the program's name.
 func newStandIns(t *testing.T, scripts map[string]string) standIns {
 	t.Helper()
+	setAside(t, "out/runs-staging.json", "out/review.md")
 	s := standIns{bin: t.TempDir(), said: filepath.Join(t.TempDir(), "said")}
 	for name, script := range scripts {
 		write(t, filepath.Join(s.bin, name), fmt.Sprintf("#!/bin/sh\nsaid=%q\necho %s \"$*\" >>\"$said\"\n%s\n", s.said, name, script))
@@ -29,6 +30,26 @@ func newStandIns(t *testing.T, scripts map[string]string) standIns {
 		}
 	}
 	return s
+}
+
+// setAside takes files of the checkout away for the test, which the commands that it types would read and write: whoever works here
+// may want theirs again.
+func setAside(t *testing.T, files ...string) {
+	t.Helper()
+	for _, file := range files {
+		file = filepath.Join(top, file)
+		content, err := os.ReadFile(file)
+		if err != nil && !os.IsNotExist(err) {
+			t.Fatal(err)
+		}
+		_ = os.Remove(file)
+		t.Cleanup(func() {
+			_ = os.Remove(file)
+			if content != nil {
+				write(t, file, string(content))
+			}
+		})
+	}
 }
 
 // aws is an API of AWS on loopback that gives one answer to everything and notes what it is asked, and of what. It returns what leads a command there.
