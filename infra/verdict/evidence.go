@@ -23,7 +23,7 @@ const (
 	lineLength  = 500 // bytes of a line of a log, of which the rest is left out
 )
 
-// deployment says what ECS tells of the deployment that failed, and of targets since the hearing began.
+// deployment says what ECS tells of the deployment that failed, and of targets since then.
 func (c *hearing) deployment(ctx context.Context) ([]string, error) {
 	found, err := c.ecs.DescribeServices(ctx, &ecs.DescribeServicesInput{
 		Cluster: &c.service.Cluster, Services: []string{c.service.Name},
@@ -33,10 +33,16 @@ func (c *hearing) deployment(ctx context.Context) ([]string, error) {
 	}
 	var lines []string
 	for _, service := range found.Services {
-		if _, asked := deployments(service, c.service.TaskDefinition); asked != nil && aws.ToString(asked.RolloutStateReason) != "" {
-			lines = append(lines, fmt.Sprintf("deployment %s: %s", aws.ToString(asked.Id), aws.ToString(asked.RolloutStateReason)))
+		since := c.began
+		if _, asked := deployments(service, c.service.TaskDefinition); asked != nil {
+			if reason := aws.ToString(asked.RolloutStateReason); reason != "" {
+				lines = append(lines, fmt.Sprintf("deployment %s: %s", aws.ToString(asked.Id), reason))
+			}
+			if created := aws.ToTime(asked.CreatedAt); created.After(since) { // what ECS said before is of the release before
+				since = created
+			}
 		}
-		lines = append(lines, c.complaints(service.Events)...)
+		lines = append(lines, complaints(service.Events, since)...)
 	}
 	// The deployment that was taken back is gone from the service soon; its record stays.
 	listed, err := c.ecs.ListServiceDeployments(ctx, &ecs.ListServiceDeploymentsInput{
@@ -75,12 +81,12 @@ func (c *hearing) deployment(ctx context.Context) ([]string, error) {
 // complaining are parts of the events in which ECS says what it cannot do, or which target is unhealthy and how.
 var complaining = []string{"is unhealthy in", "unable to", "was unable", "alarm detected"}
 
-// complaints are the events of that kind since the hearing began, each once, the newest first.
-func (c *hearing) complaints(events []ecstypes.ServiceEvent) []string {
+// complaints are the events of that kind since a time, each once, the newest first.
+func complaints(events []ecstypes.ServiceEvent, since time.Time) []string {
 	var lines []string
 	for _, event := range events {
 		message := aws.ToString(event.Message)
-		if aws.ToTime(event.CreatedAt).Before(c.began) || !slices.ContainsFunc(complaining, func(part string) bool { return strings.Contains(message, part) }) {
+		if aws.ToTime(event.CreatedAt).Before(since) || !slices.ContainsFunc(complaining, func(part string) bool { return strings.Contains(message, part) }) {
 			continue
 		}
 		if line := "event: " + message; !slices.Contains(lines, line) {

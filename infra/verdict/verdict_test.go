@@ -69,6 +69,7 @@ const asked, before = "arn:aws:ecs:us-east-1:1:task-definition/app:8", "arn:aws:
 func running(definition, state string, tasks int, older ...string) map[string]any {
 	deployments := []any{map[string]any{
 		"id": "ecs-svc/1", "status": "PRIMARY", "taskDefinition": definition, "rolloutState": state, "runningCount": tasks, "desiredCount": 2,
+		"createdAt": float64(time.Now().Add(-10 * time.Second).Unix()),
 	}}
 	for _, one := range older {
 		deployments = append(deployments, map[string]any{
@@ -80,6 +81,7 @@ func running(definition, state string, tasks int, older ...string) map[string]an
 		"events": []any{
 			map[string]any{"createdAt": float64(time.Now().Unix()), "message": "(service app) (port 80) is unhealthy in (target-group tg) due to (reason 503)."},
 			map[string]any{"createdAt": float64(time.Now().Unix()), "message": "(service app) has started 1 tasks."},
+			map[string]any{"createdAt": float64(time.Now().Add(-20 * time.Second).Unix()), "message": "(service app) (port 80) is unhealthy in (target-group tg), the release before."},
 			map[string]any{"createdAt": float64(time.Now().Add(-time.Hour).Unix()), "message": "(service app) was unable to place a task long ago."},
 		},
 	}
