@@ -246,7 +246,7 @@ func TestEvidence(t *testing.T) {
 			got = rest
 		}
 	}
-	for _, never := range []string{"another release's", "Scaling activity", "task four", "container side"} {
+	for _, never := range []string{"another release's", "the release before", "Scaling activity", "task four", "container side"} {
 		if strings.Contains(err.Error(), never) {
 			t.Errorf("it says %q:\n%v", never, err)
 		}
