@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -190,7 +191,7 @@ func ownBridge(t *testing.T) string {
 			t.Errorf("take bridge %s away: %v", bridge.Name, err)
 		}
 	})
-	address, err := netlink.ParseAddr("192.0.2.1/30") // of a network for documentation: nothing is reached by it
+	address, err := netlink.ParseAddr(freeAddress(t))
 	if err == nil {
 		err = netlink.AddrAdd(bridge, address)
 	}
@@ -201,6 +202,29 @@ func ownBridge(t *testing.T) string {
 		t.Fatalf("set up bridge %s: %v", bridge.Name, err)
 	}
 	return bridge.Name
+}
+
+// freeAddress is one for a bridge, of a network for documentation that no interface of this machine is in: nothing that matters is reached by it.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	taken, err := net.InterfaceAddrs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, address := range []string{"198.51.100.1/30", "203.0.113.1/30", "192.0.2.1/30"} {
+		ip, _, err := net.ParseCIDR(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.ContainsFunc(taken, func(a net.Addr) bool {
+			network, is := a.(*net.IPNet)
+			return is && network.Contains(ip)
+		}) {
+			return address
+		}
+	}
+	t.Fatalf("each network for documentation is in use here: %v", taken)
+	return ""
 }
 
 // startEngine starts a Docker Engine with nothing in it, and makes it the test's. It shares nothing with the machine's own, has no network
