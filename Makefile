@@ -138,8 +138,8 @@ scan: ## hold what security scanners find in the stacks' plans and the repositor
 fmt: ## format the Go code
 	gofmt -w main.go infra ops local
 
-golden: ## draw the golden graphs of staging and production again, to be read before they are committed
-	go test ./infra -run 'TestGolden|TestWatched' -update
+golden: ## draw the golden graphs again, to be read before they are committed
+	go test ./infra -run 'TestGolden|TestWatched|TestEdgeGolden|TestKinds|TestOptions' -update
 
 clean: ## stop the embedded cloud and delete everything that was cached
 	-@[ ! -x $(LOCAL) ] || $(LOCAL) stop

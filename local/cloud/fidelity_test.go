@@ -5,11 +5,15 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	"slipway/infra/config"
 )
 
 // TestFidelity holds that docs/fidelity.md names, for each behaviour that is said to be AWS's, its source and tests that
@@ -30,8 +34,8 @@ func TestFidelity(t *testing.T) {
 		"good":         {"| a | b | `cloud: TestFidelity`, `services: TestReset` |", ""},
 		"no test":      {"| a | b | |", "names no test"},
 		"wrong form":   {"| a | b | TestFidelity |", "names no test"},
-		"wrong name":   {"| a | b | `cloud: TestFidelity`, `cloud: TestNone` |", "no test TestNone in local/cloud"},
-		"wrong folder": {"| a | b | `none: TestFidelity` |", "no test TestFidelity in local/none"},
+		"wrong name":   {"| a | b | `cloud: TestFidelity`, `cloud: TestNone` |", "no test TestNone in cloud"},
+		"wrong folder": {"| a | b | `none: TestFidelity` |", "no test TestFidelity in none"},
 		"no source":    {"| a |  | `cloud: TestFidelity` |", "has no source"},
 		"cell missing": {"| a | `cloud: TestFidelity` |", "has 2 cells"},
 	} {
@@ -44,18 +48,46 @@ func TestFidelity(t *testing.T) {
 	}
 }
 
+// TestOptionsAreTold holds that docs/fidelity.md says of each option how much of it the embedded run has carried out, once.
+func TestOptionsAreTold(t *testing.T) {
+	text, err := os.ReadFile("../../docs/fidelity.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(text), "\n## Options\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	told := map[string]int{}
+	for _, row := range regexp.MustCompile("(?m)^\\| (`[^|]*`) \\|").FindAllStringSubmatch(section, -1) {
+		for _, key := range strings.Split(row[1], ", ") {
+			told[strings.Trim(key, "`")]++
+		}
+	}
+	for _, key := range slices.Concat(config.Declared(), config.DeclaredOfService()) {
+		if told[key.Key] != 1 {
+			t.Errorf("docs/fidelity.md, Options, tells of %s %d times, want once", key.Key, told[key.Key])
+		}
+		delete(told, key.Key)
+	}
+	for key := range told {
+		t.Errorf("docs/fidelity.md, Options, tells of %s, which is no key", key)
+	}
+}
+
 var (
 	namedTests = regexp.MustCompile("^`[a-z0-9]+: Test[A-Za-z]+`(, `[a-z0-9]+: Test[A-Za-z]+`)*$")
 	namedTest  = regexp.MustCompile("`([a-z0-9]+): (Test[A-Za-z]+)`")
 )
 
 // checkFidelity reads the tables of what behaves as AWS, and returns how many rows they have and what is wrong with them.
-// Packages are looked for below a folder. Tests that other tables name must exist as well.
+// Packages are looked for below a folder, and among the program's beside it. Tests that other tables name must exist as well.
 func checkFidelity(text, local string) (rows int, problems []string) {
 	tests := map[string]map[string]bool{} // by package
 	exists := func(folder, name string) bool {
 		if tests[folder] == nil {
-			tests[folder] = testsIn(filepath.Join(local, folder))
+			tests[folder] = map[string]bool{}
+			for _, place := range []string{local, filepath.Join(local, ".."), filepath.Join(local, "..", "infra")} {
+				maps.Copy(tests[folder], testsIn(filepath.Join(place, folder)))
+			}
 		}
 		return tests[folder][name]
 	}
@@ -66,7 +98,7 @@ func checkFidelity(text, local string) (rows int, problems []string) {
 		}
 		for _, found := range namedTest.FindAllStringSubmatch(line, -1) {
 			if folder, name := found[1], found[2]; !exists(folder, name) {
-				problem("names a test that is not there: no test %s in local/%s", name, folder)
+				problem("names a test that is not there: no test %s in %s", name, folder)
 			}
 		}
 		switch {

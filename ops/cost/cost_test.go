@@ -68,7 +68,7 @@ func TestStacks(t *testing.T) {
 func TestGraphs(t *testing.T) {
 	types := map[string]bool{}
 	line := regexp.MustCompile(`(?m)^(aws:[^ ]+) `)
-	for _, name := range []string{"staging", "production", "kinds"} {
+	for _, name := range []string{"staging", "production", "kinds", "edge", "watched", "options"} {
 		graph, err := os.ReadFile(filepath.Join(top, "infra", "testdata", name+".golden"))
 		if err != nil {
 			t.Fatal(err)
