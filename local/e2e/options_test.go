@@ -219,8 +219,8 @@ func (c checkout) checkCounts(t *testing.T) {
 	}
 }
 
-// checkAsleep holds that a release of a sleeping stack wakes it, is judged by tasks that run, and leaves the night's bounds to the
-// clock.
+// checkAsleep holds that a stack which sleeps has not drifted, and that a release of it wakes it, is judged by tasks that run, and leaves
+// the night's bounds to the clock.
 func (c checkout) checkAsleep(t *testing.T) {
 	t.Helper()
 	for _, service := range []string{"backend", "frontend"} {
@@ -231,6 +231,8 @@ func (c checkout) checkAsleep(t *testing.T) {
 		}, &none)
 		c.resize(t, service, 0)
 	}
+	t.Setenv("SLIPWAY_PULUMI", c.bin+" pulumi")
+	c.says(t, run(t, c.dir, "go", "run", "./ops/cmd/slipway", "drift", "--stack", "staging"), "staging: no drift")
 	c.change(t, "backend/app/__init__.py", "\"\"\"At night.\"\"\"\n")
 	night := c.local(t, "up", "staging")
 	if strings.Contains(night, "appautoscaling") {
