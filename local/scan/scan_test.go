@@ -45,6 +45,8 @@ var plans = map[string]struct {
 		"alarmsEmail":                 `["ops@example.com"]`,
 		"alarmsKmsKeyArn":             "arn:aws:kms:us-east-1:123456789012:key/11111111-2222-3333-4444-555555555555",
 		"dashboard":                   "true",
+		"secretsKmsKeyArn":            "arn:aws:kms:us-east-1:123456789012:key/11111111-2222-3333-4444-555555555555",
+		"serviceOverrides":            `{"backend": {"secrets": {"API_KEY": "api"}, "maxCount": 4}, "frontend": {"exec": true}}`,
 	}},
 }
 
