@@ -339,9 +339,9 @@ func TestSettings(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, stack := range []string{"staging", "production", "local"} {
+	for _, stack := range []string{"staging", "production", "local", "acme/staging"} {
 		cfg, region, err := deliver.Settings(top, stack)
-		if err != nil || region != "us-east-1" || cfg.GitHub.Environment != stack || len(cfg.Services) != 2 {
+		if err != nil || region != "us-east-1" || cfg.GitHub.Environment != deliver.Bare(stack) || len(cfg.Services) != 2 {
 			t.Errorf("%s: %+v in %s, %v", stack, cfg, region, err)
 		}
 	}

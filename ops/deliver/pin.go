@@ -64,7 +64,7 @@ func Pin(ctx context.Context, top, stack, release string) (string, error) {
 		return "", fmt.Errorf("render the stack's configuration: %w", err)
 	}
 	// Beside nothing that git looks at. A salt or an encrypted value in it is what the stack's own file has.
-	file, err := os.CreateTemp("", "Pulumi."+fileName(stack)+".*.yaml")
+	file, err := os.CreateTemp("", "Pulumi."+Bare(stack)+".*.yaml")
 	if err != nil {
 		return "", fmt.Errorf("make a file for the configuration: %w", err)
 	}
@@ -97,8 +97,8 @@ func Rows(ctx context.Context, top, stack, release string) ([]string, error) {
 	return slices.Sorted(maps.Keys(rows)), err
 }
 
-// fileName is the part of a stack's name that its file has: the CLI leaves out the organization of Pulumi Cloud.
-func fileName(stack string) string { return path.Base(stack) }
+// Bare is a stack's name without its organization in Pulumi Cloud, which a command may give it: so its file is called, and what it deploys.
+func Bare(stack string) string { return path.Base(stack) }
 
 // workTree reads files as they are in the checkout.
 func workTree(top string) func(name string) ([]byte, error) {

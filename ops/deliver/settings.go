@@ -32,7 +32,7 @@ func (f files) values() map[string]any {
 // readFiles reads both by their names, from the checkout or from a commit.
 func readFiles(read func(name string) ([]byte, error), stack string) (files, error) {
 	var all files
-	own := "Pulumi." + fileName(stack) + ".yaml"
+	own := "Pulumi." + Bare(stack) + ".yaml"
 	for name, into := range map[string]any{"Pulumi.yaml": &all.project, own: &all.own} {
 		content, err := read(name)
 		if err != nil {
@@ -154,7 +154,7 @@ func Settings(top, stack string) (cfg *config.Config, region string, err error) 
 			ours[name] = value
 		}
 	}
-	cfg, err = config.Load(ours, stack)
+	cfg, err = config.Load(ours, Bare(stack))
 	return cfg, values["aws:region"], err
 }
 

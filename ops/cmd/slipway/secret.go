@@ -19,5 +19,5 @@ func setSecret(ctx context.Context, d *desk) error {
 	if err != nil {
 		return err
 	}
-	return secret.Set(ctx, cloud, cfg, d.cli.Stack, os.Getenv("SECRET"), os.Stdin, os.Stdout)
+	return secret.Set(ctx, cloud, cfg, deliver.Bare(d.cli.Stack), os.Getenv("SECRET"), os.Stdin, os.Stdout)
 }
