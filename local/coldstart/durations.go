@@ -69,6 +69,9 @@ const (
 	testManagement
 	jeeEun
 	klifehack
+	steampipe62
+	steampipe197
+	steampipe489
 )
 
 // sources are where durations were read, in November 2026, from stored copies. Logs are of `terraform apply`, whose AWS
@@ -101,13 +104,19 @@ var sources = [...]string{
 		"(db-ONSYUMTQRPMNGTLJGHQUA4DW7E)",
 	testManagement: "A public guide, known by its text alone (AWS環境構築ガイド：RDSデータベースのデプロイ; " +
 		"development-postgres)",
-	jeeEun:    "Jee-eun Kang, From 8 Minutes to 90 Seconds: www.jee-eun-k.dev/writing/post_20260427",
-	klifehack: "klifehack.com/en/p/nextjs-buildkit-registry-cache-optimization",
+	jeeEun:       "Jee-eun Kang, From 8 Minutes to 90 Seconds: www.jee-eun-k.dev/writing/post_20260427",
+	klifehack:    "klifehack.com/en/p/nextjs-buildkit-registry-cache-optimization",
+	steampipe62:  "Log of a test: github.com/turbot/steampipe-plugin-aws/pull/62",
+	steampipe197: "Log of a test: github.com/turbot/steampipe-plugin-aws/pull/197",
+	steampipe489: "Log of a test: github.com/turbot/steampipe-plugin-aws/pull/489",
 }
 
 // durations by Resource.Kind. A level is the lowest, the median and the highest of all samples in the sources, and the
 // median of an even number is the mean of the two in the middle.
 var durations = map[string]duration{
+	"aws:cloudwatch/eventRule:EventRule":                  seconds(3, 3, 3, "one sample", steampipe62),
+	"aws:cloudwatch/eventTarget:EventTarget":              seconds(2, 2, 2, "one sample", steampipe62),
+	"aws:cloudwatch/metricAlarm:MetricAlarm":              seconds(4, 4, 4, "two samples", steampipe197, steampipe489),
 	"aws:cloudwatch/logGroup:LogGroup":                    seconds(0, 1, 3, "", devopsArt36, steampipe31),
 	"aws:ec2/defaultSecurityGroup:DefaultSecurityGroup":   seconds(1, 1, 2, "", bshehramNetwork),
 	"aws:ec2/eip:Eip":                                     seconds(0, 1, 3, "", bshehramNetwork, devopsArt5, steampipe540, jimmyXu),
@@ -151,6 +160,8 @@ var durations = map[string]duration{
 	"aws:rds/subnetGroup:SubnetGroup":       seconds(1, 1.5, 2, "", bshehramService, steampipe906),
 	"aws:secretsmanager/secret:Secret": assumed(1,
 		"one call, and two that read; the provider waits for nothing that concerns it (its internal/service/secretsmanager/secret.go)"),
+	"aws:sns/topic:Topic":             seconds(3, 3, 3, "one sample", steampipe62),
+	"aws:sns/topicPolicy:TopicPolicy": seconds(2, 2, 2, "one sample", steampipe62),
 	"aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": seconds(2, 3, 5,
 		"of aws_security_group_rule, which makes the same call", learn6),
 	"aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": seconds(2, 3, 5,
