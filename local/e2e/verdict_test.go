@@ -96,7 +96,7 @@ func TestVerdict(t *testing.T) {
 	// The very first release of a stack can fail as well, and there is nothing to go back to.
 	crashLoop := failures[1]
 	start := c.read(t, "backend/app/asgi.py")
-	c.change(t, "backend/app/asgi.py", crashLoop.change(""))
+	failed := c.change(t, "backend/app/asgi.py", crashLoop.change(""))
 	log := c.fails(t)
 	c.says(t, log, append(crashLoop.words,
 		"services.backend: myapp-local-backend:1 does not start, and there is no earlier deployment to go back to")...)
@@ -148,8 +148,9 @@ func TestVerdict(t *testing.T) {
 	if lines := strings.Count(listed, " local "); lines != 2 {
 		t.Errorf("%d releases are listed, want the two that ran well:\n%s", lines, listed)
 	}
+	c.says(t, c.refused(t, "rollback", failed), "release "+failed+" has not run well in local", "make up STACK=local")
 	never := strings.Repeat("0", 40)
-	c.says(t, c.refused(t, "rollback", never), "release "+never+" has not run well in local", "make up STACK=local")
+	c.says(t, c.refused(t, "rollback", never), "this clone has no commit "+never, "make releases STACK=local")
 	c.says(t, c.refused(t, "rollback", "main"), `"main" is not a commit`, "make releases STACK=local")
 	c.killReleases(t, good, ran)
 	c.holdLock(t)

@@ -166,9 +166,25 @@ func TestFreeLocks(t *testing.T) {
 	if err := gone.Run(); err != nil {
 		t.Fatal(err)
 	}
+	// Killed, and nobody has noticed, as where its parent was killed with it.
+	killed := exec.CommandContext(t.Context(), "sleep", "60")
+	if err := killed.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if !lives(killed.Process.Pid) {
+		t.Error("a process that runs is taken for gone")
+	}
+	_ = killed.Process.Kill()
+	defer func() { _ = killed.Wait() }()
+	for deadline := time.Now().Add(10 * time.Second); lives(killed.Process.Pid); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("a process that was killed is taken for one that runs")
+		}
+	}
 	for name, content := range map[string]string{
 		"alive.json":      fmt.Sprintf(`{"pid": %d}`, os.Getpid()),
 		"dead.json":       fmt.Sprintf(`{"pid": %d}`, gone.Process.Pid),
+		"killed.json":     fmt.Sprintf(`{"pid": %d}`, killed.Process.Pid),
 		"half.json":       `{"pi`,
 		"dead.json.attrs": `{}`, // the file backend writes one beside each
 	} {
@@ -187,7 +203,7 @@ func TestFreeLocks(t *testing.T) {
 	if held, err := locked(state); err != nil || fmt.Sprint(held) != fmt.Sprint(left) {
 		t.Errorf("locked by %v, %v", held, err)
 	}
-	if strings.Count(out.String(), "removing the lock") != 2 {
+	if strings.Count(out.String(), "removing the lock") != 3 {
 		t.Errorf("it said %q", out.String())
 	}
 }

@@ -165,15 +165,20 @@ func freeLocks(state string, out io.Writer) error {
 			Pid int `json:"pid"`
 		}
 		// A lock that its writer did not finish names nobody, and nobody holds it.
-		if json.Unmarshal(content, &lock) == nil && lock.Pid != 0 {
-			if _, err := os.Stat(fmt.Sprintf("/proc/%d", lock.Pid)); err == nil {
-				return nil
-			}
+		if json.Unmarshal(content, &lock) == nil && lives(lock.Pid) {
+			return nil
 		}
 		_, _ = fmt.Fprintf(out, "engine: removing the lock of process %d, which is gone\n", lock.Pid)
 		_ = os.Remove(path + ".attrs") // the file backend's note beside it, which locks nothing
 		return os.Remove(path)
 	})
+}
+
+// lives says whether a process has a program still. One that was killed has given it up, but stays in /proc until all its threads have
+// ended and its parent, or who took its place, has noticed. Where it is another user's and nobody may look, it lives.
+func lives(pid int) bool {
+	_, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
+	return !errors.Is(err, fs.ErrNotExist)
 }
 
 // birth is the name of the file that keeps what a new cloud holds before the stack: a default VPC, for one.

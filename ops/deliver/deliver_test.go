@@ -255,9 +255,11 @@ encryptionsalt: v1:salt
 			t.Errorf("%s has the rows %v, %v; want %s", names[0], rows, err, names[1])
 		}
 	}
+	write(t, filepath.Join(top, "Pulumi.later.yaml"), "config: {aws:region: eu-west-1}\n", 0o600)
 	for stack, c := range map[string]struct{ release, words string }{
-		"nowhere": {first, "Pulumi.nowhere.yaml"},
-		"staging": {strings.Repeat("0", 40), "git fetch origin 0000"},
+		"nowhere": {first, "Pulumi.nowhere.yaml: no such file or directory; run at the top of the checkout"},
+		"later":   {first, "commit " + first + " has no Pulumi.later.yaml"},
+		"staging": {strings.Repeat("0", 40), "`git fetch origin " + strings.Repeat("0", 40) + "` gets it where the repository has; `make releases STACK=staging`"},
 	} {
 		if _, err := deliver.Pin(t.Context(), top, stack, c.release); err == nil || !strings.Contains(err.Error(), c.words) {
 			t.Errorf("release %s of %s: %v, want %q", c.release, stack, err, c.words)

@@ -39,7 +39,7 @@ func Pin(ctx context.Context, top, stack, release string) (string, error) {
 	}
 	then, err := readFiles(commit(ctx, top, release), stack)
 	if err != nil {
-		return "", fmt.Errorf("release %s: %w", release, err)
+		return "", fmt.Errorf("release %s: %w; `make releases STACK=%s` lists what can be gone back to", release, err, stack)
 	}
 	rows, err := then.rows()
 	if err != nil {
@@ -102,5 +102,11 @@ func Bare(stack string) string { return path.Base(stack) }
 
 // workTree reads files as they are in the checkout.
 func workTree(top string) func(name string) ([]byte, error) {
-	return func(name string) ([]byte, error) { return os.ReadFile(filepath.Join(top, name)) }
+	return func(name string) ([]byte, error) {
+		content, err := os.ReadFile(filepath.Join(top, name))
+		if err != nil {
+			return nil, fmt.Errorf("%w; run at the top of the checkout, and name a stack that it knows", err)
+		}
+		return content, nil
+	}
 }

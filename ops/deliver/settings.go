@@ -36,7 +36,7 @@ func readFiles(read func(name string) ([]byte, error), stack string) (files, err
 	for name, into := range map[string]any{"Pulumi.yaml": &all.project, own: &all.own} {
 		content, err := read(name)
 		if err != nil {
-			return files{}, fmt.Errorf("read the stack's configuration: %w; run at the top of the checkout, and name a stack that it knows", err)
+			return files{}, fmt.Errorf("read the stack's configuration: %w", err)
 		}
 		if err := yaml.Unmarshal(content, into); err != nil {
 			return files{}, fmt.Errorf("understand %s: %w", name, err)
@@ -55,8 +55,12 @@ func commit(ctx context.Context, top, release string) func(name string) ([]byte,
 		command.Dir = top
 		content, err := command.Output()
 		if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
-			return nil, fmt.Errorf("git does not find %s in commit %s, of which this clone may know nothing: %s; `git fetch origin %[2]s` gets it",
-				name, release, strings.TrimSpace(string(exit.Stderr)))
+			known := exec.CommandContext(ctx, "git", "rev-parse", "--quiet", "--verify", release+"^{commit}")
+			known.Dir = top
+			if known.Run() != nil {
+				return nil, fmt.Errorf("this clone has no commit %s; `git fetch origin %[1]s` gets it where the repository has", release)
+			}
+			return nil, fmt.Errorf("commit %s has no %s: %s", release, name, strings.TrimSpace(string(exit.Stderr)))
 		}
 		if err != nil {
 			return nil, fmt.Errorf("git show: %w", err)
