@@ -7,6 +7,7 @@ import (
 	"slipway/infra/config"
 	"slipway/infra/database"
 	"slipway/infra/edge"
+	"slipway/infra/held"
 	"slipway/infra/identity"
 	"slipway/infra/network"
 	"slipway/infra/registry"
@@ -23,7 +24,8 @@ func deploy(ctx *pulumi.Context, court openCourt) error {
 	if err != nil {
 		return err
 	}
-	standing := database.Stands(ctx, "database")
+	stood := held.Read(ctx)
+	standing := database.Stands(stood, "database")
 	if err := checkDatabase(cfg.Database, standing); err != nil {
 		return err
 	}
@@ -57,6 +59,7 @@ func deploy(ctx *pulumi.Context, court openCourt) error {
 		Network:  cfg.Images.BuildNetwork,
 		Again:    again(cfg, rev),
 		RanIn:    ranIn(cfg, ctx.Stack()),
+		Held:     stood,
 	})
 	if err != nil {
 		return err
@@ -136,7 +139,7 @@ func deploy(ctx *pulumi.Context, court openCourt) error {
 		DeletionProtection: cfg.Edge.DeletionProtection,
 		Domain: edge.Domain{
 			Name: cfg.Edge.Domain, Aliases: cfg.Edge.Aliases, ZoneID: cfg.Edge.ZoneID,
-			TLSPolicy: cfg.Edge.TLSPolicy, HSTS: hsts(ctx, cfg.Edge),
+			TLSPolicy: cfg.Edge.TLSPolicy, HSTS: hsts(stood, cfg.Edge),
 		},
 		AccessLogs: accessLogs(cfg.Edge, where, prefix),
 		After:      net.Internet,
@@ -157,7 +160,7 @@ func deploy(ctx *pulumi.Context, court openCourt) error {
 	if err != nil {
 		return err
 	}
-	before := watchedBefore(ctx, cfg.Alarms)
+	before := watchedBefore(stood, cfg.Alarms)
 	release, err := newRelease(ctx, court, cfg, where, rev)
 	if err != nil {
 		return err

@@ -23,13 +23,24 @@ var top, _ = filepath.Abs("..")
 // declare runs the program as one stack, in a checkout of its own, and returns what the engine would have seen.
 func declare(t *testing.T, stack string, change map[string]string) ([]infratest.Resource, error) {
 	t.Helper()
+	return declareWith(t, stack, change, nil)
+}
+
+// declareOver runs the program as staging over what its last run left, by URN.
+func declareOver(t *testing.T, change map[string]string, stood map[string]any) ([]infratest.Resource, error) {
+	t.Helper()
+	return declareWith(t, "staging", change, map[string]infratest.Answer{readState: holding(stood)})
+}
+
+func declareWith(t *testing.T, stack string, change map[string]string, answers map[string]infratest.Answer) ([]infratest.Resource, error) {
+	t.Helper()
 	settings := infratest.Settings(t, top, stack)
 	for key, value := range change {
 		settings["slipway:"+key] = value
 	}
 	infratest.Docker(t, true)
 	infratest.Checkout(t, "frontend", "backend")
-	recorder := &infratest.Recorder{}
+	recorder := &infratest.Recorder{Answers: answers}
 	err := infratest.Run(t, program, stack, settings, recorder)
 	if twice := recorder.Duplicates(); len(twice) > 0 {
 		t.Errorf("registered more than once: %v", twice)
@@ -295,7 +306,7 @@ func TestKnownTag(t *testing.T) {
 	infratest.Docker(t, true)
 	commit := infratest.Checkout(t, "frontend", "backend")
 	answers := registryOf(map[string]string{"myapp/backend:" + commit: digest, "myapp/frontend:" + commit: digest})
-	answers["pulumi:pulumi:readStackResourceOutputs"] = stateOf("backend-"+commit, "frontend-"+commit)
+	answers[readState] = stateOf("backend-"+commit, "frontend-"+commit)
 	recorder := &infratest.Recorder{Answers: answers}
 	if err := infratest.Run(t, program, "staging", settings, recorder); err != nil {
 		t.Fatal(err)
@@ -318,18 +329,26 @@ func TestKnownTag(t *testing.T) {
 	}
 }
 
-// stateOf answers as the engine does about the state of staging, which holds images of the given names.
-func stateOf(images ...string) infratest.Answer {
+// readState is how the program asks the engine for what its last run left.
+const readState = "pulumi:pulumi:readStackResourceOutputs"
+
+// holding answers as the engine does about the state of staging, which holds resources by their URNs.
+func holding(stood map[string]any) infratest.Answer {
 	return func(args resource.PropertyMap) (resource.PropertyMap, error) {
 		if stack := args["stackName"].StringValue(); !strings.HasSuffix(stack, "/slipway/staging") {
 			return nil, fmt.Errorf("asked for stack %s", stack)
 		}
-		held := map[string]any{}
-		for _, image := range images {
-			held["urn:pulumi:staging::slipway::slipway:registry:Images$docker:index/image:Image::"+image] = map[string]any{}
-		}
-		return resource.NewPropertyMapFromMap(map[string]any{"outputs": held}), nil
+		return resource.NewPropertyMapFromMap(map[string]any{"outputs": stood}), nil
 	}
+}
+
+// stateOf is that of one which holds images of the given names.
+func stateOf(images ...string) infratest.Answer {
+	stood := map[string]any{}
+	for _, image := range images {
+		stood["urn:pulumi:staging::slipway::slipway:registry:Images$docker:index/image:Image::"+image] = map[string]any{}
+	}
+	return holding(stood)
 }
 
 // TestLostImage holds that an image that this stack has built, and that the registry does not have any more, is built again: the
@@ -339,7 +358,7 @@ func TestLostImage(t *testing.T) {
 	infratest.Docker(t, true)
 	commit := infratest.Checkout(t, "frontend", "backend")
 	answers := registryOf(map[string]string{"myapp/frontend:" + commit: infratest.Digest})
-	answers["pulumi:pulumi:readStackResourceOutputs"] = stateOf("backend-"+commit, "frontend-"+commit)
+	answers[readState] = stateOf("backend-"+commit, "frontend-"+commit)
 	recorder := &infratest.Recorder{Answers: answers}
 	if err := infratest.Run(t, program, "staging", settings, recorder); err != nil {
 		t.Fatal(err)

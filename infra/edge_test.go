@@ -7,8 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
-
 	"slipway/infra/edge"
 	"slipway/infra/goldentest"
 	"slipway/infra/infratest"
@@ -106,26 +104,17 @@ func TestHSTS(t *testing.T) {
 		"still at 0":    {"0", "max-age=0", "max-age=0"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			settings := infratest.Settings(t, top, "staging")
-			for key, value := range withDomain {
-				settings["slipway:"+key] = value
-			}
-			settings["slipway:edgeHstsSeconds"] = c.seconds
-			infratest.Docker(t, true)
-			infratest.Checkout(t, "frontend", "backend")
-			recorder := &infratest.Recorder{Answers: map[string]infratest.Answer{
-				"pulumi:pulumi:readStackResourceOutputs": func(resource.PropertyMap) (resource.PropertyMap, error) {
-					return resource.NewPropertyMapFromMap(map[string]any{"outputs": map[string]any{
-						"urn:pulumi:staging::slipway::slipway:edge:Edge$aws:lb/listener:Listener::edge-https": map[string]any{
-							"type": listenerType, "outputs": map[string]any{"routingHttpResponseStrictTransportSecurityHeaderValue": c.before},
-						},
-					}}), nil
+			with := maps.Clone(withDomain)
+			with["edgeHstsSeconds"] = c.seconds
+			resources, err := declareOver(t, with, map[string]any{
+				"urn:pulumi:staging::slipway::slipway:edge:Edge$aws:lb/listener:Listener::edge-https": map[string]any{
+					"type": listenerType, "outputs": map[string]any{"routingHttpResponseStrictTransportSecurityHeaderValue": c.before},
 				},
-			}}
-			if err := infratest.Run(t, program, "staging", settings, recorder); err != nil {
+			})
+			if err != nil {
 				t.Fatal(err)
 			}
-			for _, listener := range of(t, recorder.Resources(), listenerType) {
+			for _, listener := range of(t, resources, listenerType) {
 				header, want := input(listener, "routingHttpResponseStrictTransportSecurityHeaderValue"), c.want
 				if listener.Name == "edge-http" {
 					want = ""

@@ -57,13 +57,13 @@ func watchedTask(row config.Service, task *workload.ScheduledTask, prefix string
 	return observe.Task{Name: row.Name, Family: task.Family, LogGroup: logRoot(prefix) + "/" + row.Name}
 }
 
-// watchedBefore are the alarms by which ECS took releases back in the last run, by service. They are asked for where none do now.
-func watchedBefore(ctx *pulumi.Context, alarms config.Alarms) map[string][]string {
+// watchedBefore are the alarms by which ECS took releases back in the last run, by service, where none do now.
+func watchedBefore(stood held.State, alarms config.Alarms) map[string][]string {
 	before := map[string][]string{}
 	if alarms.On && alarms.Rollback {
 		return before
 	}
-	for name, outputs := range held.Read(ctx).Of("aws:ecs/service:Service") {
+	for name, outputs := range stood.Of("aws:ecs/service:Service") {
 		block, _ := outputs["alarms"].(map[string]any)
 		names, _ := block["alarmNames"].([]any)
 		for _, alarm := range names {

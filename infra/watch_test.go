@@ -10,8 +10,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
-
 	"slipway/infra/goldentest"
 	"slipway/infra/infratest"
 	"slipway/infra/policy/policytest"
@@ -150,26 +148,16 @@ func TestDeploymentAlarms(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			settings := infratest.Settings(t, top, "staging")
-			for key, value := range c.settings {
-				settings["slipway:"+key] = value
-			}
-			infratest.Docker(t, true)
-			infratest.Checkout(t, "frontend", "backend")
-			recorder := &infratest.Recorder{Answers: map[string]infratest.Answer{
-				"pulumi:pulumi:readStackResourceOutputs": func(resource.PropertyMap) (resource.PropertyMap, error) {
-					return resource.NewPropertyMapFromMap(map[string]any{"outputs": map[string]any{
-						"urn:pulumi:staging::slipway::slipway:workload:Service$aws:ecs/service:Service::backend": map[string]any{
-							"type":    "aws:ecs/service:Service",
-							"outputs": map[string]any{"alarms": map[string]any{"alarmNames": c.before, "enable": true, "rollback": true}},
-						},
-					}}), nil
+			resources, err := declareOver(t, c.settings, map[string]any{
+				"urn:pulumi:staging::slipway::slipway:workload:Service$aws:ecs/service:Service::backend": map[string]any{
+					"type":    "aws:ecs/service:Service",
+					"outputs": map[string]any{"alarms": map[string]any{"alarmNames": c.before, "enable": true, "rollback": true}},
 				},
-			}}
-			if err := infratest.Run(t, program, "staging", settings, recorder); err != nil {
+			})
+			if err != nil {
 				t.Fatal(err)
 			}
-			for _, service := range of(t, recorder.Resources(), "aws:ecs/service:Service") {
+			for _, service := range of(t, resources, "aws:ecs/service:Service") {
 				if service.Name != "backend" {
 					continue
 				}

@@ -19,9 +19,9 @@ type Standing struct {
 	FinalSnapshot  string // that its deletion leaves, unless that is switched off
 }
 
-// Stands reads which instance stands under the name of a component.
-func Stands(ctx *pulumi.Context, name string) Standing {
-	outputs := held.Read(ctx).Of("aws:rds/instance:Instance")[name]
+// Stands finds which instance stands under the name of a component.
+func Stands(stood held.State, name string) Standing {
+	outputs := stood.Of("aws:rds/instance:Instance")[name]
 	text := func(output string) string {
 		value, _ := outputs[output].(string)
 		return value

@@ -169,7 +169,7 @@ func (a Args) serviceRows(service Service, targetGroup pulumi.StringInput) []row
 	if targetGroup == nil {
 		return rows
 	}
-	target := map[string]pulumi.StringInput{"LoadBalancer": a.LoadBalancer, "TargetGroup": targetGroup}
+	target := a.target(targetGroup)
 	rows = append(
 		rows,
 		row{
@@ -202,16 +202,20 @@ func (a Args) serviceRows(service Service, targetGroup pulumi.StringInput) []row
 	return rows
 }
 
+// target is how CloudWatch names what the load balancer sees of a target group.
+func (a Args) target(group pulumi.StringInput) map[string]pulumi.StringInput {
+	return map[string]pulumi.StringInput{"LoadBalancer": a.LoadBalancer, "TargetGroup": group}
+}
+
 // patience is for how many minutes tasks may fail the load balancer's checks: two more than ECS lets them, of which CloudWatch knows nothing.
 func (s Service) patience() int { return max(3, (s.GraceSeconds+59)/60+2) }
 
 // servingRow is the alarm of a service that no task serves any more.
 func (a Args) servingRow(service Service, targetGroup pulumi.StringInput) row {
-	target := map[string]pulumi.StringInput{"LoadBalancer": a.LoadBalancer, "TargetGroup": targetGroup}
 	return row{
 		// The most that any node of the load balancer sees: 0 says that none sees any.
 		name: service.Name + "-gone", title: "Healthy targets of " + service.Name,
-		metrics: []metric{{"AWS/ApplicationELB", "HealthyHostCount", target, "Maximum"}},
+		metrics: []metric{{"AWS/ApplicationELB", "HealthyHostCount", a.target(targetGroup), "Maximum"}},
 		wrong:   below, threshold: 1, minutes: 1, periods: 3, of: 3, missing: wrong,
 		means: "No task of " + service.Name + " serves: its users see errors.",
 		do:    "make restore STACK=" + a.Stack,

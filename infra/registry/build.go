@@ -12,8 +12,6 @@ import (
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ecr"
 	"github.com/pulumi/pulumi-docker/sdk/v4/go/docker"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
-
-	"slipway/infra/held"
 )
 
 // build finds the image of a service's source, or declares that it is built. Its name holds the tag: an image never changes, a
@@ -143,11 +141,6 @@ func (b *imageBuilder) logIn() error {
 // holds says whether the stack's state has an image of a name. Where the engine cannot tell, it has none: then an image that
 // is in the registry goes from the state, which touches nothing else.
 func (b *imageBuilder) holds(name string) bool {
-	if b.held == nil {
-		b.held = map[string]bool{}
-		for image := range held.Read(b.ctx).Of("docker:index/image:Image") {
-			b.held[image] = true
-		}
-	}
-	return b.held[name]
+	_, holds := b.args.Held.Of("docker:index/image:Image")[name]
+	return holds
 }

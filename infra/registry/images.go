@@ -12,6 +12,7 @@ import (
 	"github.com/pulumi/pulumi-docker/sdk/v4/go/docker"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"slipway/infra/held"
 	"slipway/infra/releases"
 )
 
@@ -39,6 +40,7 @@ type ImagesArgs struct {
 	Again string
 	// RanIn are the stacks one of which must have run Again well.
 	RanIn []string
+	Held  held.State // what the last run left
 }
 
 // Images are one release's images.
@@ -85,7 +87,6 @@ type imageBuilder struct {
 	images *Images
 	parent pulumi.ResourceOrInvokeOption
 	login  *docker.RegistryArgs // asked for once, and only where something is built
-	held   map[string]bool      // names of images in the stack's state; nil while not asked for
 
 	missing []string // repositories that hold no image of Again
 }
