@@ -24,7 +24,7 @@ const containers = 3
 
 // learn goes through an undisturbed run's first step and notes what the cloud holds.
 func (w *worker) learn(ctx context.Context) error {
-	if _, err := w.commit(ctx); err != nil {
+	if err := w.commit(ctx); err != nil {
 		return err
 	}
 	if done := w.command(ctx, "up"); done.err != nil {
@@ -56,7 +56,7 @@ func (w *worker) run(ctx context.Context, number int, p plan) (o Outcome) {
 	o = Outcome{Run: number, Plan: p.String()}
 	start := time.Now()
 	w.log.Reset()
-	w.items, w.built, w.commands = nil, nil, nil
+	w.items, w.ran, w.commands = nil, nil, nil
 	defer func() { o.Took, o.Commands = time.Since(start), w.commands }()
 	for _, s := range steps {
 		if err := w.step(ctx, s, p, &o); err != nil {
@@ -71,13 +71,12 @@ func (w *worker) run(ctx context.Context, number int, p plan) (o Outcome) {
 
 // step goes through one step and holds its promises. Its error is a broken one.
 func (w *worker) step(ctx context.Context, s step, p plan, o *Outcome) error {
-	wanted, err := w.prepare(ctx, s)
+	words, wanted, err := w.prepare(ctx, s)
 	if err != nil {
 		return err
 	}
-	disturbed := s == p.faultStep || s == p.killStep
-	if disturbed {
-		o.Disturbed = append(o.Disturbed, w.disturbed(ctx, s, p))
+	if s == p.faultStep || s == p.killStep {
+		o.Disturbed = append(o.Disturbed, w.disturbed(ctx, s, words, p))
 		w.clearFaults(ctx)
 		if s == down {
 			if w.isEmpty(ctx) == nil {
@@ -85,55 +84,43 @@ func (w *worker) step(ctx context.Context, s step, p plan, o *Outcome) error {
 			}
 			w.items = nil // it was asked to delete them
 		}
-		if wanted, err = w.converge(ctx, wanted, o); err != nil {
+		if err := w.converge(ctx, o); err != nil || s == up || s == release {
 			return err
 		}
-	} else if s != down {
-		if err := w.command(ctx, "up").err; err != nil {
-			return err
-		}
-	}
-	if s != down || disturbed {
-		if err := w.check(ctx, wanted, o.Run); err != nil {
+		if words, wanted, err = w.prepare(ctx, s); err != nil { // the cloud may have started over
 			return err
 		}
 	}
-	if disturbed {
-		if err := w.checkUnchanged(ctx); err != nil {
-			return err
-		}
-	}
-	if s != down {
-		w.built = append(w.built, wanted)
-		return nil
-	}
-	if err := w.command(ctx, "down").err; err != nil {
+	if err := w.command(ctx, words...).err; err != nil {
 		return err
 	}
-	return w.isEmpty(ctx)
+	if s == down {
+		return w.isEmpty(ctx)
+	}
+	return w.check(ctx, wanted, o.Run)
 }
 
-// prepare sets the clone up for a step, and returns the revision that is to run after it.
-func (w *worker) prepare(ctx context.Context, s step) (string, error) {
-	switch {
-	case s == up || s == release:
-		return w.commit(ctx)
-	case s == back && len(w.built) < 2:
-		// The cloud has started over since: there is only one revision to run, until there is another.
-		next, err := w.commit(ctx)
-		if err != nil {
-			return "", err
+// prepare sets the clone up for a step, and returns the tool's words for it and the revision that is to run after it.
+func (w *worker) prepare(ctx context.Context, s step) (words []string, wanted string, err error) {
+	switch s {
+	case up, release:
+		err = w.commit(ctx)
+		return []string{"up"}, w.newest, err
+	case back:
+		for len(w.ran) < 2 { // the cloud has started over since
+			if err := w.commit(ctx); err != nil {
+				return nil, "", err
+			}
+			if err := w.command(ctx, "up").err; err != nil {
+				return nil, "", err
+			}
+			w.ran = append(w.ran, w.newest)
 		}
-		if err := w.command(ctx, "up").err; err != nil {
-			return "", err
-		}
-		w.built = append(w.built, next)
+		wanted = w.ran[len(w.ran)-2]
+		return []string{"rollback", wanted}, wanted, nil
+	default:
+		return []string{"down"}, "", nil
 	}
-	wanted := w.built[len(w.built)-1]
-	if s == back {
-		wanted = w.built[len(w.built)-2]
-	}
-	return wanted, w.configure(wanted)
 }
 
 var (
@@ -143,32 +130,22 @@ var (
 
 func isStartingOver(words string) bool { return startingOver.MatchString(words) }
 
-// converge is the next `up` after a disturbance, and what a person would do beside: where the cloud has started over, what was
-// built is gone, so that a new commit is released and not an old one pinned. It returns the revision that is to run now.
-func (w *worker) converge(ctx context.Context, wanted string, o *Outcome) (string, error) {
-	// A preview puts in order what `up` would, and tells of it, but does not fail for want of an image.
-	preview := w.command(ctx, "preview")
-	var err error
-	if isStartingOver(preview.text) || !w.hasImages(ctx) {
-		w.items, w.built = nil, nil
-		if wanted, err = w.commit(ctx); err != nil {
-			return "", err
-		}
-	}
+// converge is the next `up` after a disturbance. It holds that the newest commit runs then, and that there is nothing left to do.
+func (w *worker) converge(ctx context.Context, o *Outcome) error {
 	done := w.command(ctx, "up")
 	for _, pattern := range []*regexp.Regexp{startingOver, freedLock} {
-		o.Explained = append(o.Explained, pattern.FindAllString(preview.text+done.text, -1)...)
+		o.Explained = append(o.Explained, pattern.FindAllString(done.text, -1)...)
 	}
 	if isStartingOver(done.text) {
-		w.items, w.built = nil, nil
+		w.items, w.ran = nil, nil
 	}
-	return wanted, done.err
-}
-
-// hasImages says whether the cloud has repositories.
-func (w *worker) hasImages(ctx context.Context) bool {
-	held, err := w.held(ctx)
-	return err == nil && held["ecr repositories"] > 0
+	if done.err != nil {
+		return done.err
+	}
+	if err := w.check(ctx, w.newest, o.Run); err != nil {
+		return err
+	}
+	return w.checkUnchanged(ctx)
 }
 
 // runs says whether a revision answers, within the time that tasks and checks take.
@@ -197,6 +174,9 @@ func (w *worker) await(ctx context.Context, holds func() bool) bool {
 func (w *worker) check(ctx context.Context, wanted string, run int) error {
 	if !w.runs(ctx, wanted) {
 		return fmt.Errorf("revision %s does not answer", wanted)
+	}
+	if wanted == w.newest && !slices.Contains(w.ran, wanted) {
+		w.ran = append(w.ran, wanted)
 	}
 	held, err := w.held(ctx)
 	if err != nil {

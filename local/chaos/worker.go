@@ -35,7 +35,8 @@ type worker struct {
 	kinds    map[string]int // of what the cloud holds when all is well
 	items    []string       // that must be in the database
 	commands []string       // undisturbed ones of this run, with how long they took
-	built    []string       // revisions that this cloud has run, the oldest first
+	newest   string         // the clone's last commit, which `up` releases
+	ran      []string       // commits that have run in this cloud, the oldest first
 	log      *bytes.Buffer  // what the tool printed in this run
 }
 
@@ -50,11 +51,11 @@ func newWorker(ctx context.Context, options Options, dir string) (*worker, error
 			return nil, fmt.Errorf("git %s: %w: %s", strings.Join(args, " "), err, out)
 		}
 	}
-	return w, w.configure("")
+	return w, w.configure()
 }
 
-// configure writes the stack's values: one service with its database, on the pace of a test. revision pins what runs.
-func (w *worker) configure(revision string) error {
+// configure writes the stack's values: one service with its database, on the pace of a test.
+func (w *worker) configure() error {
 	var project, stack struct {
 		Config map[string]any `yaml:"config"`
 		Rest   map[string]any `yaml:",inline"`
@@ -82,10 +83,6 @@ func (w *worker) configure(revision string) error {
 	stack.Config["slipway:services"] = map[string]any{"backend": backend}
 	stack.Config["slipway:serviceOverrides"] = map[string]any{"backend": override}
 	stack.Config["slipway:edgeDeregistrationSeconds"] = 1
-	delete(stack.Config, "slipway:revision")
-	if revision != "" {
-		stack.Config["slipway:revision"] = revision
-	}
 	content, err := yaml.Marshal(stack)
 	if err != nil {
 		return fmt.Errorf("render the clone's values: %w", err)
@@ -93,32 +90,20 @@ func (w *worker) configure(revision string) error {
 	return os.WriteFile(filepath.Join(w.dir, "Pulumi.local.yaml"), content, 0o600)
 }
 
-// commit makes a new revision of the backend, and returns it. Its image is the old one under another name, since the file that
-// changes is none that the Dockerfile copies: no build takes time.
-func (w *worker) commit(ctx context.Context) (string, error) {
-	if err := w.configure(""); err != nil {
-		return "", err
-	}
+// commit makes a new revision of the backend. Its image is the old one under another name, since the file that changes is none that
+// the Dockerfile copies: no build takes time.
+func (w *worker) commit(ctx context.Context) error {
 	if err := os.WriteFile(filepath.Join(w.dir, "backend", "change"), []byte(time.Now().String()), 0o600); err != nil {
-		return "", fmt.Errorf("change the backend's folder: %w", err)
+		return fmt.Errorf("change the backend's folder: %w", err)
 	}
-	if _, err := w.head(ctx, "add", "--all"); err != nil {
-		return "", err
-	}
-	return w.head(ctx, "commit", "--quiet", "--message", "change")
-}
-
-// head runs a git command in the clone and returns its HEAD.
-func (w *worker) head(ctx context.Context, args ...string) (string, error) {
-	var last []byte
-	for _, args := range [][]string{args, {"rev-parse", "HEAD"}} {
+	for _, args := range [][]string{{"add", "--all"}, {"commit", "--quiet", "--message", "change"}, {"rev-parse", "HEAD"}} {
 		out, err := exec.CommandContext(ctx, "git", append([]string{"-C", w.dir}, args...)...).CombinedOutput()
 		if err != nil {
-			return "", fmt.Errorf("git %s: %w: %s", strings.Join(args, " "), err, out)
+			return fmt.Errorf("git %s: %w: %s", strings.Join(args, " "), err, out)
 		}
-		last = out
+		w.newest = strings.TrimSpace(string(out))
 	}
-	return strings.TrimSpace(string(last)), nil
+	return nil
 }
 
 // result is what became of one command of the tool.
@@ -150,8 +135,8 @@ func lastLines(text string) string {
 }
 
 // disturbed runs the tool with a fault that begins once there is a cloud, and a kill after a while. It says how it ended.
-func (w *worker) disturbed(ctx context.Context, s step, p plan) string {
-	command := exec.Command(w.options.Bin, nameOf(s)) //nolint:noctx // killed below, as hard as the plan wants it
+func (w *worker) disturbed(ctx context.Context, s step, words []string, p plan) string {
+	command := exec.Command(w.options.Bin, words...) //nolint:noctx // killed below, as hard as the plan wants it
 	command.Dir = w.dir
 	var out bytes.Buffer
 	command.Stdout, command.Stderr = &out, &out
@@ -187,17 +172,9 @@ func (w *worker) disturbed(ctx context.Context, s step, p plan) string {
 		<-ended
 		verdict = why
 	}
-	_, _ = fmt.Fprintf(w.log, "\n--- disturbed: %s, ended %s: %s\n", nameOf(s), time.Now().Format(time.TimeOnly), verdict)
+	_, _ = fmt.Fprintf(w.log, "\n--- disturbed: %s, ended %s: %s\n", words[0], time.Now().Format(time.TimeOnly), verdict)
 	w.log.Write(out.Bytes())
 	return string(s) + " " + verdict
-}
-
-// nameOf is the tool's command for a step.
-func nameOf(s step) string {
-	if s == down {
-		return "down"
-	}
-	return "up"
 }
 
 func (w *worker) cloudDir() string { return filepath.Join(w.dir, ".slipway", "cloud") }
