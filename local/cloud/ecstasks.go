@@ -25,7 +25,7 @@ type kept struct {
 
 const (
 	shownAfterStop = time.Hour
-	mostTasks      = 1000 // that are shown at all
+	mostStopped    = 1000 // tasks that are shown
 )
 
 // Start implements services.Platform.
@@ -51,11 +51,21 @@ func (t serviceTask) IP() string { return t.Task.Status().PrivateIP() }
 func (c *containers) keep(task *tasks.Task, cluster string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.tasks = slices.DeleteFunc(c.tasks, func(k *kept) bool {
-		stopped := k.task.Status().StoppedAt
-		return stopped != nil && time.Since(*stopped) > shownAfterStop
+	stopped := 0
+	for _, k := range c.tasks {
+		if k.task.Status().StoppedAt != nil {
+			stopped++
+		}
+	}
+	c.tasks = slices.DeleteFunc(c.tasks, func(k *kept) bool { // the oldest first
+		at := k.task.Status().StoppedAt
+		if at == nil || time.Since(*at) <= shownAfterStop && stopped <= mostStopped {
+			return false
+		}
+		stopped--
+		return true
 	})
-	c.tasks = append(c.tasks[max(0, len(c.tasks)-mostTasks):], &kept{task, cluster})
+	c.tasks = append(c.tasks, &kept{task, cluster})
 }
 
 // lose kills tasks as a dying node would, all of them where most is 0.

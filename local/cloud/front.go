@@ -15,6 +15,7 @@ import (
 	"net/url"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -73,16 +74,19 @@ func newFront(opts frontOptions) (*front, error) {
 // unable is why the data plane cannot carry out what moto has taken.
 type unable struct{ error }
 
-// fail tells a caller in words that its call has failed: moto does not answer, or the data plane cannot do what moto took.
-// SDKs try the former again, and not the latter.
+// fail tells a caller in words that its call has failed: moto does not answer, the data plane cannot do what moto took, or the call is
+// refused as AWS does. SDKs try the first again, and not the others.
 func fail(w http.ResponseWriter, r *http.Request, err error) {
 	c, _ := r.Context().Value(callKey{}).(call)
-	status, code := http.StatusBadGateway, "InternalFailure"
-	if errors.As(err, new(unable)) {
+	status, code, message := http.StatusBadGateway, "InternalFailure", err.Error()+"; see docs/fidelity.md"
+	refused := refusal{}
+	switch {
+	case errors.As(err, new(unable)):
 		status, code = http.StatusBadRequest, "UnsupportedOperation"
+	case errors.As(err, &refused):
+		status, code, message = http.StatusBadRequest, refused.code, refused.message
 	}
 	log.Printf("%s %s: %v", c.service, c.operation, err)
-	message := err.Error() + "; see docs/fidelity.md"
 	if c.form == nil {
 		w.Header().Set("Content-Type", "application/x-amz-json-1.1")
 		w.WriteHeader(status)
@@ -114,6 +118,7 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	f.record(made)
+	defer watch(r, made)()
 	c := call{service: made.Service, operation: made.Operation, form: form}
 	r = r.WithContext(context.WithValue(r.Context(), callKey{}, c)) // for amend
 	next := func(w http.ResponseWriter, r *http.Request) { f.serve(w, r, c) }
@@ -124,6 +129,20 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	next(w, r)
 }
 
+// watch tells in the log of a call that is made again, and, when it has been answered, of a caller that did not wait for that: what was
+// carried out twice can be explained by it.
+func watch(r *http.Request, made calls.Call) (answered func()) {
+	attempt := r.Header.Get("Amz-Sdk-Request")
+	if attempt != "" && !strings.HasPrefix(attempt, "attempt=1;") && attempt != "attempt=1" {
+		log.Printf("%s %s of %s is made again (%s)", made.Service, made.Operation, made.Caller, attempt)
+	}
+	return func() {
+		if err := r.Context().Err(); err != nil {
+			log.Printf("%s %s of %s: the caller has gone before it was answered", made.Service, made.Operation, made.Caller)
+		}
+	}
+}
+
 // serve carries a call out: what moto cannot know is answered by the registry and the data plane, all else by moto.
 func (f *front) serve(w http.ResponseWriter, r *http.Request, c call) {
 	switch {
@@ -132,6 +151,11 @@ func (f *front) serve(w http.ResponseWriter, r *http.Request, c call) {
 		return
 	case c.service == "ecs" && f.opts.plane.containers.serve(w, r, c.operation):
 		return
+	case c.service == "rds":
+		if err := f.opts.plane.databases.refuse(c.operation, c.form); err != nil {
+			fail(w, r, err)
+			return
+		}
 	case c.service == "ec2" && c.operation == "DeleteNatGateway":
 		defer f.freeGateway(r.Context(), c.form.Get("NatGatewayId"))
 	}

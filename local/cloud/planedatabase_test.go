@@ -79,6 +79,15 @@ func (d dbInstance) containers() []container.Summary {
 	return found
 }
 
+// paused does something while the instance's container stands still.
+func (d dbInstance) paused(do func()) {
+	d.t.Helper()
+	id := d.containers()[0].ID
+	d.ok(d.docker.ContainerPause(d.t.Context(), id))
+	do()
+	d.ok(d.docker.ContainerUnpause(d.t.Context(), id))
+}
+
 // secret reads the password of the master user.
 func (d dbInstance) secret() string {
 	d.t.Helper()

@@ -17,6 +17,7 @@ import (
 	awsrds "github.com/aws/aws-sdk-go-v2/service/rds"
 	"github.com/aws/smithy-go"
 
+	"slipway/local/awsapi"
 	"slipway/local/cloud"
 	"slipway/local/faults"
 )
@@ -115,6 +116,9 @@ func faultsOfCalls(t *testing.T, f *fixture) {
 	if !strings.HasSuffix(first, ":1") || !strings.HasSuffix(second, ":3") {
 		t.Errorf("one lost answer between makes of %s %s", first, second)
 	}
+	if words := lastWords(f.state); !strings.Contains(words, "ecs RegisterTaskDefinition of "+awsapi.Housekeeping+" is made again (attempt=2") {
+		t.Errorf("the log does not tell of a call that was made again:\n%s", words)
+	}
 	err := cloud.AddFault(t.Context(), f.state.Endpoint, faults.Fault{Kind: "flood"})
 	if err == nil || !strings.Contains(err.Error(), `no fault "flood"`) {
 		t.Errorf("an unknown fault: %v", err)
@@ -197,6 +201,31 @@ func faultsOfDatabases(t *testing.T, f *fixture) {
 	if _, err := d.ask(secret, "SELECT 1"); !errors.Is(err, syscall.ECONNREFUSED) || status() != "stopped" {
 		t.Errorf("a server that is down is %s: %v", status(), err)
 	}
+	// What needs the server is refused before anything has happened.
+	for what, err := range map[string]error{
+		"a snapshot": second(f.rds.CreateDBSnapshot(t.Context(), &awsrds.CreateDBSnapshotInput{
+			DBInstanceIdentifier: &d.id, DBSnapshotIdentifier: aws.String("of-nothing"),
+		})),
+		"a last snapshot": second(f.rds.DeleteDBInstance(t.Context(), &awsrds.DeleteDBInstanceInput{
+			DBInstanceIdentifier: &d.id, FinalDBSnapshotIdentifier: aws.String("of-nothing"),
+		})),
+		"a rotation": second(f.rds.ModifyDBInstance(t.Context(), &awsrds.ModifyDBInstanceInput{
+			DBInstanceIdentifier: &d.id, RotateMasterUserPassword: aws.Bool(true), ApplyImmediately: aws.Bool(true),
+		})),
+	} {
+		if codeOf(err) != "InvalidDBInstanceState" || !strings.Contains(err.Error(), "stopped") {
+			t.Errorf("%s of a server that is down: %v", what, err)
+		}
+	}
+	if d.secret() != secret || status() != "stopped" {
+		t.Errorf("after refusals the instance is %s, and its secret another: %v", status(), d.secret() != secret)
+	}
+	// An end that fails is tried again.
+	d.paused(func() {
+		if err := cloud.ClearFaults(t.Context(), f.state.Endpoint); err == nil {
+			t.Error("a server that cannot start has ended its fault")
+		}
+	})
 	end()
 	if answer, err := d.ask(secret, "SELECT n FROM kept"); answer != "1" || err != nil || status() != "available" {
 		t.Errorf("after it was down it is %s: %s, %v", status(), answer, err)
@@ -254,6 +283,16 @@ func TestUnable(t *testing.T) {
 	})
 	if codeOf(err) != "UnsupportedOperation" || !strings.Contains(err.Error(), "ManageMasterUserPassword") {
 		t.Errorf("an instance with a password of its own: %v", err)
+	}
+	for what, err := range map[string]error{
+		"stopping an instance":  second(f.rds.StopDBInstance(t.Context(), &awsrds.StopDBInstanceInput{DBInstanceIdentifier: aws.String("any")})),
+		"starting an instance":  second(f.rds.StartDBInstance(t.Context(), &awsrds.StartDBInstanceInput{DBInstanceIdentifier: aws.String("any")})),
+		"rebooting an instance": second(f.rds.RebootDBInstance(t.Context(), &awsrds.RebootDBInstanceInput{DBInstanceIdentifier: aws.String("any")})),
+		"another name for it":   second(f.rds.ModifyDBInstance(t.Context(), &awsrds.ModifyDBInstanceInput{DBInstanceIdentifier: aws.String("any"), NewDBInstanceIdentifier: aws.String("other")})),
+	} {
+		if codeOf(err) != "UnsupportedOperation" || !strings.Contains(err.Error(), "embedded cloud") {
+			t.Errorf("%s: %v", what, err)
+		}
 	}
 	for operation, err := range map[string]error{
 		"ExecuteCommand": second(f.ecs.ExecuteCommand(t.Context(), &awsecs.ExecuteCommandInput{

@@ -10,6 +10,7 @@ import (
 	"log"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -32,6 +33,8 @@ type databases struct {
 	ctx     context.Context // ends with the cloud
 	working sync.WaitGroup  // creations under way
 
+	bringing sync.Mutex // held while faults are carried out, and ended
+
 	mu        sync.Mutex
 	creating  map[string]bool              // by instance: until its server answers
 	ailing    map[string]condition         // by instance: the faults that were carried out
@@ -51,6 +54,39 @@ const (
 	slowSetting     = "log_min_duration_statement"
 )
 
+// refuse says why a call must not reach moto, which would take it: the server could not follow, and what moto has done is done.
+func (d *databases) refuse(operation string, form url.Values) error {
+	switch operation {
+	case "StopDBInstance", "StartDBInstance", "RebootDBInstance":
+		return unable{errors.New(operation + " is not there in the embedded cloud")}
+	case "ModifyDBInstance":
+		if form.Get("NewDBInstanceIdentifier") != "" {
+			return unable{errors.New("an instance cannot be given another name in the embedded cloud")}
+		}
+		if !setsPassword(form) {
+			return nil
+		}
+	case "DeleteDBInstance":
+		if form.Get("FinalDBSnapshotIdentifier") == "" {
+			return nil
+		}
+	case "CreateDBSnapshot":
+	default:
+		return nil
+	}
+	id := form.Get("DBInstanceIdentifier")
+	if status := d.status(id); !slices.Contains([]string{"", database.Available, database.StorageFull}, status) {
+		return refusal{"InvalidDBInstanceState", fmt.Sprintf("Instance %s is not in a state for this: it is %s.", id, status)}
+	}
+	return nil
+}
+
+// setsPassword says whether a modification gives an instance another password: with the latter moto has made another secret, which
+// has none yet.
+func setsPassword(form url.Values) bool {
+	return form.Get("RotateMasterUserPassword") == "true" || form.Get("ManageMasterUserPassword") == "true"
+}
+
 // amend has the servers follow what a call has asked for, and shows their states.
 func (d *databases) amend(ctx context.Context, operation string, form url.Values, body []byte) ([]byte, error) {
 	id, snapshot := form.Get("DBInstanceIdentifier"), snapshotName(form.Get("DBSnapshotIdentifier"))
@@ -66,8 +102,7 @@ func (d *databases) amend(ctx context.Context, operation string, form url.Values
 	case "RestoreDBInstanceFromDBSnapshot":
 		err = d.restore(ctx, id, snapshot)
 	case "ModifyDBInstance":
-		// With the latter moto has made another secret, which has no password yet.
-		if form.Get("RotateMasterUserPassword") == "true" || form.Get("ManageMasterUserPassword") == "true" {
+		if setsPassword(form) {
 			err = errors.Join(d.rotate(ctx, id), d.dropSurplus(ctx, id))
 		}
 	case "DeleteDBInstance":
@@ -137,8 +172,11 @@ func (d *databases) create(ctx context.Context, id string, from *database.Snapsh
 	if found.MasterUserSecret == nil {
 		return errors.New("only instances with ManageMasterUserPassword have a server in the embedded cloud")
 	}
-	password, err := d.newPassword(ctx, found)
+	password, err := random()
 	if err != nil {
+		return err
+	}
+	if err := d.keepPassword(ctx, found, password); err != nil {
 		return err
 	}
 	parameters, err := d.parameters(ctx, found)
@@ -173,7 +211,7 @@ func (d *databases) delete(ctx context.Context, id string) error {
 	d.mu.Lock()
 	delete(d.ailing, id)
 	d.mu.Unlock()
-	if d.servers.Status(id) == "" { // of another engine, say
+	if !d.servers.Known(id) { // of another engine, say
 		return nil
 	}
 	return d.servers.Delete(ctx, id)
@@ -231,36 +269,36 @@ func forcesTLS(parameters map[string]string, major string) bool {
 	return err == nil && version >= forceTLSSince
 }
 
-// newPassword puts a new password into the secret of an instance.
-func (d *databases) newPassword(ctx context.Context, found rdstypes.DBInstance) (string, error) {
-	password, err := random()
-	if err != nil {
-		return "", err
-	}
+// keepPassword puts a password into the secret of an instance.
+func (d *databases) keepPassword(ctx context.Context, found rdstypes.DBInstance, password string) error {
 	secret, err := json.Marshal(map[string]string{"username": aws.ToString(found.MasterUsername), "password": password})
 	if err != nil {
-		return "", fmt.Errorf("render a secret: %w", err)
+		return fmt.Errorf("render a secret: %w", err)
 	}
 	_, err = d.secrets.PutSecretValue(ctx, &secretsmanager.PutSecretValueInput{
 		SecretId: found.MasterUserSecret.SecretArn, SecretString: aws.String(string(secret)),
 	})
 	if err != nil {
-		return "", fmt.Errorf("keep the password of instance %s: %w", aws.ToString(found.DBInstanceIdentifier), err)
+		return fmt.Errorf("keep the password of instance %s: %w", aws.ToString(found.DBInstanceIdentifier), err)
 	}
-	return password, nil
+	return nil
 }
 
-// rotate gives an instance another password, as RDS does every seven days, and on demand.
+// rotate gives an instance another password, as RDS does every seven days, and on demand. The secret follows the server, which may
+// refuse.
 func (d *databases) rotate(ctx context.Context, id string) error {
 	found, err := d.describe(ctx, id)
 	if err != nil {
 		return err
 	}
-	password, err := d.newPassword(ctx, found)
+	password, err := random()
 	if err != nil {
 		return err
 	}
-	return d.servers.SetPassword(ctx, id, password)
+	if err := d.servers.SetPassword(ctx, id, password); err != nil {
+		return err
+	}
+	return d.keepPassword(ctx, found, password)
 }
 
 // wanted is what is to be wrong with every server, by the faults in force.
@@ -276,7 +314,7 @@ func (d *databases) follow(ctx context.Context) error {
 	}
 	var problems []error
 	for _, one := range found.DBInstances {
-		if id := aws.ToString(one.DBInstanceIdentifier); d.servers.Status(id) != "" {
+		if id := aws.ToString(one.DBInstanceIdentifier); d.servers.Known(id) {
 			problems = append(problems, d.bring(ctx, id, d.wanted()))
 		}
 	}
@@ -286,11 +324,12 @@ func (d *databases) follow(ctx context.Context) error {
 // slowDuty is the part of the time that a slow server gets.
 const slowDuty = 0.1
 
-// bring changes what is wrong with a server to what is wanted.
+// bring changes what is wrong with a server to what is wanted. A change that fails stays due, for the next time.
 func (d *databases) bring(ctx context.Context, id string, wanted condition) error {
+	d.bringing.Lock()
+	defer d.bringing.Unlock()
 	d.mu.Lock()
 	now := d.ailing[id]
-	d.ailing[id] = wanted
 	d.mu.Unlock()
 	duty := 1.0
 	if wanted.slow {
@@ -300,17 +339,29 @@ func (d *databases) bring(ctx context.Context, id string, wanted condition) erro
 	for _, change := range []struct {
 		due bool
 		do  func() error
+		is  *bool
+		now bool
 	}{
 		// What ends comes first: a server that is down can neither be filled nor freed.
-		{now.down && !wanted.down, func() error { return d.servers.Up(ctx, id) }},
-		{now.full && !wanted.full, func() error { return d.servers.FreeDisk(ctx, id) }},
-		{!now.full && wanted.full, func() error { return d.servers.FillDisk(ctx, id) }},
-		{now.slow != wanted.slow, func() error { return d.servers.Slow(ctx, id, duty) }},
-		{!now.down && wanted.down, func() error { return d.servers.Down(ctx, id) }},
+		{now.down && !wanted.down, func() error { return d.servers.Up(ctx, id) }, &now.down, false},
+		{now.full && !wanted.full, func() error { return d.servers.FreeDisk(ctx, id) }, &now.full, false},
+		{!now.full && wanted.full, func() error { return d.servers.FillDisk(ctx, id) }, &now.full, true},
+		{now.slow != wanted.slow, func() error { return d.servers.Slow(ctx, id, duty) }, &now.slow, wanted.slow},
+		{!now.down && wanted.down, func() error { return d.servers.Down(ctx, id) }, &now.down, true},
 	} {
-		if change.due {
-			problems = append(problems, change.do())
+		if !change.due {
+			continue
 		}
+		if err := change.do(); err != nil {
+			problems = append(problems, err)
+			continue
+		}
+		*change.is = change.now
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.servers.Known(id) { // it may have been deleted meanwhile
+		d.ailing[id] = now
 	}
 	return errors.Join(problems...)
 }

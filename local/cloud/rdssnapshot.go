@@ -19,7 +19,7 @@ func snapshotName(given string) string {
 
 // take copies an instance into a snapshot that moto has taken note of.
 func (d *databases) take(ctx context.Context, id, snapshot string) error {
-	if d.servers.Status(id) == "" { // of another engine, say
+	if !d.servers.Known(id) { // of another engine, say
 		return nil
 	}
 	taken, err := d.servers.Take(ctx, id)

@@ -125,6 +125,13 @@ func (s *Servers) Create(ctx context.Context, instance Instance, password string
 	return nil
 }
 
+// Known says whether there is an instance, in whatever state.
+func (s *Servers) Known(id string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.servers[id] != nil
+}
+
 // Status is RDS's word for the state of an instance, or nothing for one that is not there. It looks at the server
 // itself where it should be available: rebooting is one that ended by itself and starts again, storage-full one whose
 // volume has less than 1 MiB left, and failed one whose container has gone.

@@ -34,7 +34,7 @@ func (s *Servers) Take(ctx context.Context, id string) (Snapshot, error) {
 }
 
 // Restore gives an instance that was just made what a snapshot holds, and the master user, whose name must be that of the snapshot,
-// this password.
+// this password. Where that fails, the status stays failed until Delete: nobody may take an empty instance for a restored one.
 func (s *Servers) Restore(ctx context.Context, id string, taken Snapshot, password string) error {
 	verifier, err := scramVerifier(password)
 	if err != nil {
@@ -46,10 +46,13 @@ func (s *Servers) Restore(ctx context.Context, id string, taken Snapshot, passwo
 			server.admin = taken.admin
 			return err
 		})
-		if err != nil {
-			return err
+		if err == nil {
+			err = s.asAdmin(ctx, server, "ALTER ROLE "+identifier(server.User)+" PASSWORD '"+verifier+"'")
 		}
-		return s.asAdmin(ctx, server, "ALTER ROLE "+identifier(server.User)+" PASSWORD '"+verifier+"'")
+		if err != nil {
+			s.set(server, Failed)
+		}
+		return err
 	})
 }
 

@@ -48,6 +48,13 @@ func TestSnapshot(t *testing.T) {
 	if got := ask[int64](t, client, "SELECT count(*) FROM items"); got != 1 {
 		t.Errorf("the other user sees %d items", got)
 	}
+	// An instance that did not get what it is to hold is not to be taken for one that holds it.
+	if err := f.Down(t.Context(), "to"); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Restore(t.Context(), "to", taken, "another"); err == nil || f.Status("to") != Failed {
+		t.Errorf("after a restore that failed the instance is %s: %v", f.Status("to"), err)
+	}
 	if _, err := f.Take(t.Context(), "nowhere"); err == nil {
 		t.Error("an instance that is not there has a snapshot")
 	}

@@ -63,41 +63,49 @@ func hangUp(w http.ResponseWriter) {
 
 // problem is an error as AWS's protocols word it.
 type problem struct {
-	json, query, ec2 string // its code in each
-	jsonStatus       int
-	queryStatus      int
-	ec2Status        int
-	message          string
+	json, query, ec2, s3 answer
+	message              string
 }
 
-// The codes are those that the SDKs retry on: aws-sdk-go-v2, aws/retry.
+// answer is what differs between protocols.
+type answer struct {
+	code   string
+	status int
+}
+
+// The codes are those that the SDKs retry on: aws-sdk-go-v2, aws/retry. S3's are of its API Reference, "Error responses".
 var (
 	throttled = problem{
-		json: "ThrottlingException", query: "Throttling", ec2: "RequestLimitExceeded",
-		jsonStatus: http.StatusBadRequest, queryStatus: http.StatusBadRequest, ec2Status: http.StatusServiceUnavailable, message: "Rate exceeded",
+		json: answer{"ThrottlingException", http.StatusBadRequest}, query: answer{"Throttling", http.StatusBadRequest},
+		ec2: answer{"RequestLimitExceeded", http.StatusServiceUnavailable}, s3: answer{"SlowDown", http.StatusServiceUnavailable},
+		message: "Rate exceeded",
 	}
 	internal = problem{
-		json: "InternalServerError", query: "InternalFailure", ec2: "InternalError",
-		jsonStatus: http.StatusInternalServerError, queryStatus: http.StatusInternalServerError, ec2Status: http.StatusInternalServerError,
+		json: answer{"InternalServerError", http.StatusInternalServerError}, query: answer{"InternalFailure", http.StatusInternalServerError},
+		ec2: answer{"InternalError", http.StatusInternalServerError}, s3: answer{"InternalError", http.StatusInternalServerError},
 		message: "An internal error has occurred.",
 	}
 )
 
-// queryServices speak the query protocol, and answer in XML, unless they are asked in JSON.
-var queryServices = []string{"iam", "elasticloadbalancing", "rds", "sts", "sns", "cloudwatch"}
+// xmlServices answer in the query protocol's XML, unless they are asked in JSON. Route 53 has another protocol, with the same errors.
+var xmlServices = []string{"iam", "elasticloadbalancing", "rds", "sts", "sns", "cloudwatch", "route53"}
 
 func refuse(w http.ResponseWriter, r *http.Request, service string, p problem) {
 	inJSON := strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-amz-json")
 	switch {
 	case service == "ec2":
-		write(w, p.ec2Status, "text/xml", fmt.Sprintf(
-			"<Response><Errors><Error><Code>%s</Code><Message>%s</Message></Error></Errors><RequestID>fault</RequestID></Response>", p.ec2, p.message))
-	case slices.Contains(queryServices, service) && !inJSON:
-		write(w, p.queryStatus, "text/xml", fmt.Sprintf(
-			"<ErrorResponse><Error><Type>Sender</Type><Code>%s</Code><Message>%s</Message></Error><RequestId>fault</RequestId></ErrorResponse>", p.query, p.message))
+		write(w, p.ec2.status, "text/xml", fmt.Sprintf(
+			"<Response><Errors><Error><Code>%s</Code><Message>%s</Message></Error></Errors><RequestID>fault</RequestID></Response>", p.ec2.code, p.message))
+	case service == "s3":
+		write(w, p.s3.status, "application/xml", fmt.Sprintf(
+			"<Error><Code>%s</Code><Message>%s</Message><RequestId>fault</RequestId></Error>", p.s3.code, p.message))
+	case slices.Contains(xmlServices, service) && !inJSON:
+		write(w, p.query.status, "text/xml", fmt.Sprintf(
+			"<ErrorResponse><Error><Type>Sender</Type><Code>%s</Code><Message>%s</Message></Error><RequestId>fault</RequestId></ErrorResponse>",
+			p.query.code, p.message))
 	default:
-		body, _ := json.Marshal(map[string]string{"__type": p.json, "message": p.message}) // strings always render
-		write(w, p.jsonStatus, "application/x-amz-json-1.1", string(body))
+		body, _ := json.Marshal(map[string]string{"__type": p.json.code, "message": p.message}) // strings always render
+		write(w, p.json.status, "application/x-amz-json-1.1", string(body))
 	}
 }
 

@@ -10,8 +10,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"github.com/aws/aws-sdk-go-v2/service/route53"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"slipway/local/awsapi"
 	"slipway/local/faults"
@@ -67,49 +70,53 @@ func TestMeet(t *testing.T) {
 	}
 }
 
-// TestServe holds that the real SDK takes the answers for what they should be: it tries again, and succeeds.
+// TestServe holds that the real SDK takes the answers for what they should be, in each protocol: it tries again, and succeeds.
 func TestServe(t *testing.T) {
 	for _, kind := range []faults.Kind{faults.Throttle, faults.Error, faults.Slow, faults.Lost} {
-		t.Run(string(kind), func(t *testing.T) {
-			var set faults.Set
-			var carriedOut, calls atomic.Int32
-			set.Add(faults.Fault{Kind: kind, Times: 1, Delay: time.Millisecond})
-			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				calls.Add(1)
-				json := strings.Contains(r.Header.Get("Content-Type"), "json")
-				service := map[bool]string{true: "ecs", false: "elasticloadbalancing"}[json]
-				next := func(w http.ResponseWriter, _ *http.Request) {
-					carriedOut.Add(1)
-					if json {
-						_, _ = io.WriteString(w, `{"clusterArns":[]}`)
-					} else {
-						_, _ = io.WriteString(w, `<DescribeLoadBalancersResponse><DescribeLoadBalancersResult/></DescribeLoadBalancersResponse>`)
-					}
-				}
-				if fault, ok := set.Meet(service, ""); ok {
-					fault.Serve(w, r, service, next)
-					return
-				}
-				next(w, r)
-			}))
-			defer server.Close()
-			config := awsapi.Config(server.URL)
-			for name, call := range map[string]func(context.Context) error{
-				"json": func(ctx context.Context) error {
-					_, err := ecs.NewFromConfig(config).ListClusters(ctx, &ecs.ListClustersInput{})
+		for _, one := range []struct {
+			service, answer string
+			call            func(context.Context, aws.Config) error
+		}{
+			{"ecs", `{"clusterArns":[]}`, func(ctx context.Context, config aws.Config) error {
+				_, err := ecs.NewFromConfig(config).ListClusters(ctx, &ecs.ListClustersInput{})
+				return err
+			}},
+			{
+				"elasticloadbalancing", `<DescribeLoadBalancersResponse><DescribeLoadBalancersResult/></DescribeLoadBalancersResponse>`,
+				func(ctx context.Context, config aws.Config) error {
+					client := elasticloadbalancingv2.NewFromConfig(config)
+					_, err := client.DescribeLoadBalancers(ctx, &elasticloadbalancingv2.DescribeLoadBalancersInput{})
 					return err
 				},
-				"query": func(ctx context.Context) error {
-					_, err := elasticloadbalancingv2.NewFromConfig(config).DescribeLoadBalancers(ctx, &elasticloadbalancingv2.DescribeLoadBalancersInput{})
-					return err
-				},
-			} {
-				set.Clear()
+			},
+			{"route53", `<ListHostedZonesResponse/>`, func(ctx context.Context, config aws.Config) error {
+				_, err := route53.NewFromConfig(config).ListHostedZones(ctx, &route53.ListHostedZonesInput{})
+				return err
+			}},
+			{"s3", `<ListAllMyBucketsResult/>`, func(ctx context.Context, config aws.Config) error {
+				_, err := s3.NewFromConfig(config).ListBuckets(ctx, &s3.ListBucketsInput{})
+				return err
+			}},
+		} {
+			t.Run(string(kind)+"/"+one.service, func(t *testing.T) {
+				var set faults.Set
+				var carriedOut, calls atomic.Int32
 				set.Add(faults.Fault{Kind: kind, Times: 1, Delay: time.Millisecond})
-				carriedOut.Store(0)
-				calls.Store(0)
-				if err := call(t.Context()); err != nil {
-					t.Errorf("%s: %v", name, err)
+				server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					calls.Add(1)
+					next := func(w http.ResponseWriter, _ *http.Request) {
+						carriedOut.Add(1)
+						_, _ = io.WriteString(w, one.answer)
+					}
+					if fault, ok := set.Meet(one.service, ""); ok {
+						fault.Serve(w, r, one.service, next)
+						return
+					}
+					next(w, r)
+				}))
+				defer server.Close()
+				if err := one.call(t.Context(), awsapi.Config(server.URL)); err != nil {
+					t.Error(err)
 				}
 				wantCalls, wantDone := int32(2), int32(1)
 				switch kind {
@@ -119,9 +126,9 @@ func TestServe(t *testing.T) {
 					wantCalls = 1
 				}
 				if calls.Load() != wantCalls || carriedOut.Load() != wantDone {
-					t.Errorf("%s: %d calls of which %d were carried out, want %d and %d", name, calls.Load(), carriedOut.Load(), wantCalls, wantDone)
+					t.Errorf("%d calls of which %d were carried out, want %d and %d", calls.Load(), carriedOut.Load(), wantCalls, wantDone)
 				}
-			}
-		})
+			})
+		}
 	}
 }
