@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
@@ -77,6 +78,11 @@ func (e Engine) Up(ctx context.Context) (auto.UpResult, error) {
 		e.noteMet(printed.String())
 		return result, brief("up", err)
 	}
+	if strays, err := e.strays(ctx, session.cloud); err != nil {
+		return result, err
+	} else if len(strays) > 0 {
+		_, _ = fmt.Fprintf(e.Out, "engine: the cloud holds what no state knows (%s); the next run starts over with an empty cloud\n", strings.Join(strays, ", "))
+	}
 	return result, e.finish()
 }
 
@@ -116,6 +122,10 @@ func (e Engine) Down(ctx context.Context) error {
 	if err := e.begin(ctx, session); err != nil {
 		return err
 	}
+	known, err := readStates(e.stateDir(session.cloud))
+	if err != nil {
+		return err
+	}
 	_, err = session.stack.Destroy(ctx, optdestroy.ProgressStreams(e.Out), optdestroy.ErrorProgressStreams(e.Out))
 	if err != nil {
 		return brief("down", err)
@@ -124,6 +134,13 @@ func (e Engine) Down(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	left = slices.DeleteFunc(left, func(line string) bool {
+		retained := known.retains(line)
+		if retained {
+			_, _ = fmt.Fprintf(e.Out, "engine: %s stays registered, as clusterRetainTaskDefinitions has it\n", line)
+		}
+		return retained
+	})
 	if err := e.endCloud(ctx); err != nil {
 		return err
 	}

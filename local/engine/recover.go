@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
@@ -40,45 +39,6 @@ func interrupted(ctx context.Context, stack auto.Stack) ([]string, error) {
 		}
 	}
 	return creating, nil
-}
-
-// strays lists what the cloud holds and no state of it knows: a creation whose answer was lost is carried out twice, and only
-// the second is noted. On AWS such things go on costing until somebody finds them.
-func (e Engine) strays(ctx context.Context, running cloud.State, state string) ([]string, error) {
-	held, err := e.leftovers(ctx, running)
-	if err != nil {
-		return nil, err
-	}
-	files, err := filepath.Glob(filepath.Join(state, ".pulumi", "stacks", Project, "*.json")) // of all stacks of this cloud
-	if err != nil {
-		return nil, fmt.Errorf("look for states: %w", err)
-	}
-	var known strings.Builder
-	for _, file := range files {
-		content, err := os.ReadFile(file)
-		if err != nil {
-			return nil, fmt.Errorf("read state %s: %w", file, err)
-		}
-		known.Write(content)
-	}
-	return slices.DeleteFunc(held, func(line string) bool { return isKnown(line, known.String()) }), nil
-}
-
-// Things that AWS makes for others, beside what was asked for.
-var madeByAWS = []string{"DescribeNetworkInterfaces", "DescribeDBSnapshots"}
-
-// isKnown says whether a line of the inventory is in a state, or is nothing that a state would know. Rules of a security group
-// go by their group where that is a network's default one, whose rules nobody declares. Task definitions go by their family: those of
-// earlier releases stay, as the way back, and no state keeps them.
-func isKnown(line, state string) bool {
-	fields := strings.Fields(line)
-	if fields[1] == "taskDefinitionArns" {
-		return strings.Contains(state, fields[2][:strings.LastIndex(fields[2], ":")+1])
-	}
-	if strings.Contains(state, fields[2]) || slices.Contains(madeByAWS, fields[1]) {
-		return true
-	}
-	return len(fields) == 5 && regexp.MustCompile(`"defaultSecurityGroupId": ?"`+regexp.QuoteMeta(fields[4])+`"`).MatchString(state)
 }
 
 // unfinishedFile is there while a run changes the cloud, and after one that did not come to its end.
@@ -211,21 +171,4 @@ func (e Engine) cloud(ctx context.Context, k kit) (cloud.State, error) {
 		return cloud.State{}, fmt.Errorf("keep the inventory: %w", err)
 	}
 	return running, os.Rename(temp, file)
-}
-
-// leftovers is what the cloud's API shows beyond what it did at birth.
-func (e Engine) leftovers(ctx context.Context, running cloud.State) ([]string, error) {
-	content, err := os.ReadFile(filepath.Join(e.cloudDir(), running.ID+"-"+birth))
-	if err != nil {
-		return nil, fmt.Errorf("read what the cloud held at birth: %w", err)
-	}
-	var before []string
-	if err := json.Unmarshal(content, &before); err != nil {
-		return nil, fmt.Errorf("understand what the cloud held at birth: %w", err)
-	}
-	now, err := cloud.Inventory(ctx, running.Endpoint)
-	if err != nil {
-		return nil, fmt.Errorf("ask the cloud what it holds: %w", err)
-	}
-	return slices.DeleteFunc(now, func(item string) bool { return slices.Contains(before, item) }), nil
 }

@@ -77,17 +77,8 @@ func (e Engine) beyondRepair(ctx context.Context, s *session) (string, error) {
 	if met := e.lastMet(); met != "" {
 		return fmt.Sprintf("the last run met what no state knows (%s)", met), nil
 	}
-	state := e.stateDir(s.cloud)
-	before, err := locked(state)
-	if err != nil {
-		return "", err
-	}
-	strays, err := e.strays(ctx, s.cloud, state)
+	strays, err := e.strays(ctx, s.cloud)
 	if err != nil || len(strays) == 0 {
-		return "", err
-	}
-	// What a run of another stack has just made stands in no state yet.
-	if after, err := locked(state); err != nil || len(before)+len(after) > 0 {
 		return "", err
 	}
 	return fmt.Sprintf("the cloud holds what no state knows (%s)", strings.Join(strays, ", ")), nil
