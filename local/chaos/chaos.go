@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -66,41 +67,58 @@ func (p plan) String() string {
 	return fmt.Sprintf("%s in %s; %s killed %.1f s into %s", p.fault, p.faultStep, p.victim, p.killAfter.Seconds(), p.killStep)
 }
 
-// calls are those that a fault may be for; an empty operation means all of the service.
-var calls = []struct{ service, operation string }{
-	{"ec2", ""},
-	{"ec2", "CreateVpc"},
-	{"ec2", "CreateSubnet"},
-	{"ec2", "AllocateAddress"},
-	{"ec2", "AuthorizeSecurityGroupIngress"},
-	{"ec2", "DescribeSubnets"},
-	{"iam", ""},
-	{"iam", "CreateRole"},
-	{"iam", "PutRolePolicy"},
-	{"ecr", ""},
-	{"ecr", "CreateRepository"},
-	{"ecr", "GetAuthorizationToken"},
-	{"logs", ""},
-	{"logs", "CreateLogGroup"},
-	{"rds", ""},
-	{"rds", "CreateDBInstance"},
-	{"rds", "DescribeDBInstances"},
-	{"elasticloadbalancing", ""},
-	{"elasticloadbalancing", "CreateTargetGroup"},
-	{"elasticloadbalancing", "CreateRule"},
-	{"ecs", ""},
-	{"ecs", "RegisterTaskDefinition"},
-	{"ecs", "CreateService"},
-	{"ecs", "UpdateService"},
-	{"ecs", "DescribeServices"},
-	{"ecs", "DeregisterTaskDefinition"},
-	{"secretsmanager", ""},
-	{"", ""},
+// call is one that a fault may be for; an empty operation means all of the service, an empty service all.
+type call struct {
+	service, operation string
+	in                 []step // that make it
 }
 
-var kinds = []faults.Kind{
-	faults.Throttle, faults.Error, faults.Slow, faults.Lost, faults.Lost, // the last of calls is the nastiest
-	faults.Registry, faults.DiskFull, faults.TasksLost, faults.DatabaseDown, faults.DatabaseSlow, faults.DatabaseFull,
+// calls are chosen from what the record of calls of an undisturbed run has. Nothing is drawn that a step cannot meet.
+var calls = []call{
+	{"ec2", "", steps},
+	{"ec2", "CreateVpc", []step{up}},
+	{"ec2", "CreateSubnet", []step{up}},
+	{"ec2", "AllocateAddress", []step{up}},
+	{"ec2", "AuthorizeSecurityGroupIngress", []step{up}},
+	{"ec2", "DescribeSubnets", []step{up}},
+	{"iam", "", []step{up, down}},
+	{"iam", "CreateRole", []step{up}},
+	{"iam", "PutRolePolicy", []step{up}},
+	{"ecr", "", steps},
+	{"ecr", "CreateRepository", []step{up}},
+	{"ecr", "GetAuthorizationToken", []step{up, release}},
+	{"logs", "", []step{up, down}},
+	{"logs", "CreateLogGroup", []step{up}},
+	{"rds", "", []step{up, down}},
+	{"rds", "CreateDBInstance", []step{up}},
+	{"rds", "DescribeDBInstances", []step{up, down}},
+	{"rds", "DeleteDBInstance", []step{down}},
+	{"elasticloadbalancing", "", steps},
+	{"elasticloadbalancing", "CreateTargetGroup", []step{up}},
+	{"elasticloadbalancing", "CreateRule", []step{up}},
+	{"elasticloadbalancing", "DescribeTargetHealth", []step{up, release, back}},
+	{"ecs", "", steps},
+	{"ecs", "RegisterTaskDefinition", []step{up, release, back}},
+	{"ecs", "CreateService", []step{up}},
+	{"ecs", "UpdateService", []step{release, back, down}},
+	{"ecs", "DescribeServices", steps},
+	{"ecs", "DeregisterTaskDefinition", []step{release, back, down}},
+	{"secretsmanager", "", []step{up, down}},
+	{"", "", steps},
+}
+
+// kinds are those that a step can meet. The last of those of calls, a lost answer, is the nastiest, and comes twice as often.
+func kinds(s step) []faults.Kind {
+	all := []faults.Kind{
+		faults.Throttle, faults.Error, faults.Slow, faults.Lost, faults.Lost, faults.DatabaseDown, faults.DatabaseSlow, faults.DatabaseFull,
+	}
+	if s != up { // which begins with no task
+		all = append(all, faults.TasksLost)
+	}
+	if s != down { // which starts none
+		all = append(all, faults.Registry, faults.DiskFull)
+	}
+	return all
 }
 
 // draw makes the plan of a run. Kills come at any moment of the time that a step takes undisturbed.
@@ -110,9 +128,11 @@ func draw(seed uint64, run int) plan {
 		faultStep: steps[random.IntN(len(steps))], killStep: steps[random.IntN(len(steps))],
 		victim: []victim{tool, tool, tool, toolCLI, toolCLI, machine}[random.IntN(6)],
 	}
-	p.fault.Kind = kinds[random.IntN(len(kinds))]
+	possible := kinds(p.faultStep)
+	p.fault.Kind = possible[random.IntN(len(possible))]
 	if p.fault.OfCall() {
-		call := calls[random.IntN(len(calls))]
+		made := slices.DeleteFunc(slices.Clone(calls), func(c call) bool { return !slices.Contains(c.in, p.faultStep) })
+		call := made[random.IntN(len(made))]
 		p.fault.Service, p.fault.Operation, p.fault.Times = call.service, call.operation, 1+random.IntN(4)
 	}
 	if p.fault.Kind == faults.Slow {
@@ -130,6 +150,7 @@ type Outcome struct {
 	Took       time.Duration
 	Commands   []string // undisturbed ones, with how long they took
 	Disturbed  []string // what the disturbed steps did: failed, killed, impatient, unharmed
+	Met        bool     // whether the fault came about: a call met it, or the cloud had it in force, and lived to say so
 	Explained  []string // the tool's words about starting over, or about locks
 	Violations []string
 }
@@ -203,6 +224,9 @@ func Soak(ctx context.Context, options Options) (Report, error) {
 	if violations := report.violations(); violations > 0 {
 		failed = append(failed, fmt.Errorf("%d of %d runs broke a promise", violations, len(report.Outcomes)))
 	}
+	if met := report.met(); 2*met < len(report.Outcomes) {
+		failed = append(failed, fmt.Errorf("the fault came about in %d of %d runs alone, which shows little", met, len(report.Outcomes)))
+	}
 	if len(report.Outcomes) < options.Runs {
 		failed = append(failed, fmt.Errorf("%d of %d runs were made within %s", len(report.Outcomes), options.Runs, options.Limit))
 	}
@@ -210,9 +234,15 @@ func Soak(ctx context.Context, options Options) (Report, error) {
 }
 
 func (r Report) violations() int {
+	return r.count(func(o Outcome) bool { return len(o.Violations) > 0 })
+}
+
+func (r Report) met() int { return r.count(func(o Outcome) bool { return o.Met }) }
+
+func (r Report) count(is func(Outcome) bool) int {
 	count := 0
 	for _, outcome := range r.Outcomes {
-		if len(outcome.Violations) > 0 {
+		if is(outcome) {
 			count++
 		}
 	}
@@ -221,7 +251,12 @@ func (r Report) violations() int {
 
 // String is one line, and one more for each violation.
 func (o Outcome) String() string {
-	line := fmt.Sprintf("run %3d: %5.1f s  %s  [%s]  %s", o.Run, o.Took.Seconds(), o.Plan, strings.Join(o.Disturbed, ", "), strings.Join(o.Commands, ", "))
+	fault := "fault not met"
+	if o.Met {
+		fault = "fault met"
+	}
+	line := fmt.Sprintf("run %3d: %5.1f s  %s  [%s; %s]  %s",
+		o.Run, o.Took.Seconds(), o.Plan, strings.Join(o.Disturbed, ", "), fault, strings.Join(o.Commands, ", "))
 	for _, words := range o.Explained {
 		line += "\n         explained: " + words
 	}
@@ -234,15 +269,12 @@ func (o Outcome) String() string {
 // String is a summary.
 func (r Report) String() string {
 	var times []time.Duration
-	disturbed, startedOver := map[string]int{}, 0
+	disturbed := map[string]int{}
 	for _, outcome := range r.Outcomes {
 		times = append(times, outcome.Took)
 		for _, what := range outcome.Disturbed {
 			_, what, _ = strings.Cut(what, " ")
 			disturbed[what]++
-		}
-		if slices.ContainsFunc(outcome.Explained, isStartingOver) {
-			startedOver++
 		}
 	}
 	slices.Sort(times)
@@ -250,7 +282,11 @@ func (r Report) String() string {
 	if len(times) > 0 {
 		median = times[(len(times)-1)/2]
 	}
-	return fmt.Sprintf("%d runs in %s, median %.1f s; disturbed steps: %v; %d runs started over with an empty cloud, as the tool said; "+
-		"%d runs broke a promise",
-		len(r.Outcomes), r.Took.Round(time.Second), median.Seconds(), disturbed, startedOver, r.violations())
+	with := func(pattern *regexp.Regexp) int {
+		return r.count(func(o Outcome) bool { return slices.ContainsFunc(o.Explained, pattern.MatchString) })
+	}
+	return fmt.Sprintf("%d runs in %s, median %.1f s; %d faults came about; disturbed steps: %v; as the tool said, in %d runs the cloud had gone, "+
+		"in %d it began over, in %d it freed a lock, in %d it deregistered a task definition; %d runs broke a promise",
+		len(r.Outcomes), r.Took.Round(time.Second), median.Seconds(), r.met(), disturbed,
+		with(gone), with(startingOver), with(freedLock), with(deregistered), r.violations())
 }

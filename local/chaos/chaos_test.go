@@ -1,6 +1,8 @@
 package chaos
 
 import (
+	"regexp"
+	"slices"
 	"testing"
 	"time"
 )
@@ -27,7 +29,7 @@ func TestDraw(t *testing.T) {
 	if !differs {
 		t.Error("another seed draws the same")
 	}
-	for _, kind := range kinds {
+	for _, kind := range slices.Concat(kinds(up), kinds(down)) {
 		if !seen[string(kind)] {
 			t.Errorf("200 runs have no %s", kind)
 		}
@@ -44,22 +46,40 @@ func TestDraw(t *testing.T) {
 	}
 }
 
-// TestSummary holds that what the tool says is recognised, and that a broken promise shows.
-func TestSummary(t *testing.T) {
-	for words, want := range map[string]bool{
-		"engine: the last run was killed while it created [a]; starting over with an empty cloud":  true,
-		"engine: the cloud of the last run is gone, with all that it held; this one begins empty":  true,
-		"engine: removing the lock of process 1, which is gone":                                    false,
-		"a resource says: starting over with an empty cloud":                                       false,
-		"engine: the API shows nothing that was not there at birth; the embedded cloud is stopped": false,
-	} {
-		if isStartingOver(words) != want {
-			t.Errorf("%q: want %v", words, want)
+// TestMeetable holds that no run has a fault that its step cannot meet: of a call that it does not make, or of a task that it does not have.
+func TestMeetable(t *testing.T) {
+	for run := 1; run <= 1000; run++ {
+		p := draw(7, run)
+		made := slices.ContainsFunc(calls, func(c call) bool {
+			return c.service == p.fault.Service && c.operation == p.fault.Operation && slices.Contains(c.in, p.faultStep)
+		})
+		if p.fault.OfCall() && !made || !slices.Contains(kinds(p.faultStep), p.fault.Kind) {
+			t.Errorf("run %d has %s in %s", run, p.fault, p.faultStep)
 		}
 	}
-	report := Report{Outcomes: []Outcome{{Run: 1}, {Run: 2, Violations: []string{"a", "b"}}}}
-	if got := report.violations(); got != 1 {
-		t.Errorf("%d runs broke a promise, want 1", got)
+}
+
+// TestSummary holds that what the tool says is recognised, and that a broken promise and faults that never came about show.
+func TestSummary(t *testing.T) {
+	all := map[string]*regexp.Regexp{"gone": gone, "over": startingOver, "lock": freedLock, "definition": deregistered}
+	for words, want := range map[string]string{
+		"engine: the last run was killed while it created [a]; starting over with an empty cloud":           "over",
+		"engine: the cloud of the last run is gone, with all that it held; this one begins empty":           "gone",
+		"engine: removing the lock of process 1, which is gone":                                             "lock",
+		"engine: deregistering arn:aws:ecs:x:task-definition/a:2, which no state knows":                     "definition",
+		"engine: the cloud holds what no state knows (vpc-1); the next run starts over with an empty cloud": "",
+		"a resource says: starting over with an empty cloud":                                                "",
+		"engine: the API shows nothing that was not there at birth; the embedded cloud is stopped":          "",
+	} {
+		for name, pattern := range all {
+			if pattern.MatchString(words) != (name == want) {
+				t.Errorf("%q is taken for %s: want %q", words, name, want)
+			}
+		}
+	}
+	report := Report{Outcomes: []Outcome{{Run: 1, Met: true}, {Run: 2, Violations: []string{"a", "b"}}}}
+	if broke, met := report.violations(), report.met(); broke != 1 || met != 1 {
+		t.Errorf("%d runs broke a promise and %d met their fault, want 1 and 1", broke, met)
 	}
 	if _, err := Soak(t.Context(), Options{}); err == nil {
 		t.Error("no runs are taken for a soak")

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -76,7 +77,7 @@ func (w *worker) step(ctx context.Context, s step, p plan, o *Outcome) error {
 		return err
 	}
 	if s == p.faultStep || s == p.killStep {
-		o.Disturbed = append(o.Disturbed, w.disturbed(ctx, s, words, p))
+		w.disturb(ctx, s, words, p, o)
 		w.clearFaults(ctx)
 		if s == down {
 			if w.isEmpty(ctx) == nil {
@@ -84,7 +85,8 @@ func (w *worker) step(ctx context.Context, s step, p plan, o *Outcome) error {
 			}
 			w.items = nil // it was asked to delete them
 		}
-		if err := w.converge(ctx, o); err != nil || s == up || s == release {
+		mayBeGone := s == down || s == p.killStep && p.victim == machine
+		if err := w.converge(ctx, mayBeGone, o); err != nil || s == up || s == release {
 			return err
 		}
 		if words, wanted, err = w.prepare(ctx, s); err != nil { // the cloud may have started over
@@ -123,24 +125,30 @@ func (w *worker) prepare(ctx context.Context, s step) (words []string, wanted st
 	}
 }
 
+// What the tool says of what it does on its own.
 var (
-	startingOver = regexp.MustCompile(`(?m)^engine: .*(?:starting over with an empty cloud|this one begins empty).*$`)
+	gone         = regexp.MustCompile(`(?m)^engine: the cloud of the last run is gone.*$`)
+	startingOver = regexp.MustCompile(`(?m)^engine: .*starting over with an empty cloud$`)
 	freedLock    = regexp.MustCompile(`(?m)^engine: removing the lock of process.*$`)
+	deregistered = regexp.MustCompile(`(?m)^engine: deregistering .*$`)
 )
 
-func isStartingOver(words string) bool { return startingOver.MatchString(words) }
-
-// converge is the next `up` after a disturbance. It holds that the newest commit runs then, and that there is nothing left to do.
-func (w *worker) converge(ctx context.Context, o *Outcome) error {
+// converge is the next `up` after a disturbance. It holds that the newest commit runs then, and that there is nothing left to do. The cloud
+// may be another one only where it may have gone with the disturbance, or where the tool says why it begins over.
+func (w *worker) converge(ctx context.Context, mayBeGone bool, o *Outcome) error {
 	done := w.command(ctx, "up")
-	for _, pattern := range []*regexp.Regexp{startingOver, freedLock} {
+	for _, pattern := range []*regexp.Regexp{gone, startingOver, freedLock, deregistered} {
 		o.Explained = append(o.Explained, pattern.FindAllString(done.text, -1)...)
-	}
-	if isStartingOver(done.text) {
-		w.items, w.ran = nil, nil
 	}
 	if done.err != nil {
 		return done.err
+	}
+	isGone := gone.MatchString(done.text)
+	if isGone && !mayBeGone {
+		return errors.New("the cloud has gone, though nothing has ended it")
+	}
+	if isGone || startingOver.MatchString(done.text) {
+		w.items, w.ran = nil, nil
 	}
 	if err := w.check(ctx, w.newest, o.Run); err != nil {
 		return err

@@ -20,6 +20,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"slipway/local/cloud"
+	"slipway/local/faults"
 )
 
 const (
@@ -134,22 +135,27 @@ func lastLines(text string) string {
 	return strings.Join(lines[max(0, len(lines)-12):], " / ")
 }
 
-// disturbed runs the tool with a fault that begins once there is a cloud, and a kill after a while. It says how it ended.
-func (w *worker) disturbed(ctx context.Context, s step, words []string, p plan) string {
+// disturb runs the tool with a fault that begins once there is a cloud, and a kill after a while. It notes how it ended, and whether the
+// fault came about.
+func (w *worker) disturb(ctx context.Context, s step, words []string, p plan, o *Outcome) {
 	command := exec.Command(w.options.Bin, words...) //nolint:noctx // killed below, as hard as the plan wants it
 	command.Dir = w.dir
 	var out bytes.Buffer
 	command.Stdout, command.Stderr = &out, &out
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := command.Start(); err != nil {
-		return "could not start: " + err.Error()
+		o.Violations = append(o.Violations, "could not start: "+err.Error())
+		return
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- command.Wait() }()
 	faulty, cancel := context.WithCancel(ctx)
 	defer cancel()
+	added := make(chan bool, 1)
 	if p.faultStep == s {
-		go w.addFault(faulty, p)
+		go func() { added <- w.addFault(faulty, p) }()
+	} else {
+		added <- false
 	}
 	end, why := impatience, "impatient"
 	if p.killStep == s {
@@ -172,25 +178,40 @@ func (w *worker) disturbed(ctx context.Context, s step, words []string, p plan) 
 		<-ended
 		verdict = why
 	}
+	cancel()
+	if <-added { // waited for: a late one would be met by what is not to be disturbed
+		o.Met = w.met(ctx, p.fault)
+	}
 	_, _ = fmt.Fprintf(w.log, "\n--- disturbed: %s, ended %s: %s\n", words[0], time.Now().Format(time.TimeOnly), verdict)
 	w.log.Write(out.Bytes())
-	return string(s) + " " + verdict
+	o.Disturbed = append(o.Disturbed, string(s)+" "+verdict)
 }
 
 func (w *worker) cloudDir() string { return filepath.Join(w.dir, ".slipway", "cloud") }
 
-func (w *worker) addFault(ctx context.Context, p plan) {
+// addFault puts the plan's fault in force once the cloud runs, and says whether it did.
+func (w *worker) addFault(ctx context.Context, p plan) bool {
 	for {
 		if state, ok := cloud.Running(ctx, w.cloudDir()); ok {
-			_ = cloud.AddFault(ctx, state.Endpoint, p.fault) // it may end at this moment
-			return
+			return cloud.AddFault(ctx, state.Endpoint, p.fault) == nil // the cloud may end at this moment
 		}
 		select {
 		case <-ctx.Done():
-			return
+			return false
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
+}
+
+// met says whether a fault that was put in force came about: one of calls was met as soon as it is not listed as it was drawn. A cloud that
+// has ended cannot tell.
+func (w *worker) met(ctx context.Context, fault faults.Fault) bool {
+	state, ok := cloud.Running(ctx, w.cloudDir())
+	if !ok {
+		return false
+	}
+	listed, err := cloud.Faults(ctx, state.Endpoint)
+	return err == nil && !(fault.OfCall() && slices.Contains(listed, fault))
 }
 
 // kill kills what is left of a run, beside the tool.

@@ -71,14 +71,7 @@ func TestRotation(t *testing.T) {
 	if len(failures) > 0 || sent < 100 {
 		t.Errorf("of %d requests in bursts %d failed, such as %v", sent, len(failures), failures[:min(3, len(failures))])
 	}
-	for _, phase := range append(report.Phases, report.Overall) {
-		if phase.Failed > 0 {
-			t.Errorf("%s: %d of %d requests failed, such as %v", phase.Name, phase.Failed, phase.Sent+phase.Unsent, phase.Failures)
-		}
-		if phase.LowestSent < leastRate {
-			t.Errorf("%s: %d requests went out in one of its seconds, want %d in each", phase.Name, phase.LowestSent, leastRate)
-		}
-	}
+	flawless(t, report)
 	if after := c.tasks(t, "backend"); !slices.Equal(before, after) {
 		t.Errorf("the tasks were %v, and are %v", before, after)
 	}
