@@ -133,13 +133,18 @@ var (
 	deregistered = regexp.MustCompile(`(?m)^engine: deregistering .*$`)
 )
 
+// explain notes what the tool has said of that.
+func (o *Outcome) explain(text string) {
+	for _, pattern := range []*regexp.Regexp{gone, startingOver, freedLock, deregistered} {
+		o.Explained = append(o.Explained, pattern.FindAllString(text, -1)...)
+	}
+}
+
 // converge is the next `up` after a disturbance. It holds that the newest commit runs then, and that there is nothing left to do. The cloud
 // may be another one only where it may have gone with the disturbance, or where the tool says why it begins over.
 func (w *worker) converge(ctx context.Context, mayBeGone bool, o *Outcome) error {
 	done := w.command(ctx, "up")
-	for _, pattern := range []*regexp.Regexp{gone, startingOver, freedLock, deregistered} {
-		o.Explained = append(o.Explained, pattern.FindAllString(done.text, -1)...)
-	}
+	o.explain(done.text)
 	if done.err != nil {
 		return done.err
 	}

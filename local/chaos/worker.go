@@ -184,6 +184,7 @@ func (w *worker) disturb(ctx context.Context, s step, words []string, p plan, o 
 	}
 	_, _ = fmt.Fprintf(w.log, "\n--- disturbed: %s, ended %s: %s\n", words[0], time.Now().Format(time.TimeOnly), verdict)
 	w.log.Write(out.Bytes())
+	o.explain(out.String())
 	o.Disturbed = append(o.Disturbed, string(s)+" "+verdict)
 }
 
