@@ -205,6 +205,9 @@ func Soak(ctx context.Context, options Options) (Report, error) {
 					return
 				}
 				outcome := w.run(ctx, run, draw(options.Seed, run))
+				if ctx.Err() != nil { // cut off, it says nothing
+					return
+				}
 				mu.Lock()
 				report.Outcomes = append(report.Outcomes, outcome)
 				_, _ = fmt.Fprintln(options.Out, outcome)

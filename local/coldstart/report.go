@@ -97,7 +97,7 @@ func (r *report) path(g Graph, level Level) error {
 	if err != nil {
 		return err
 	}
-	r.print("\n| critical path, %s | type | from | to |\n|---|---|--:|--:|\n", level)
+	r.print("\n| critical path, %s, no limit | type | from | to |\n|---|---|--:|--:|\n", level)
 	for _, step := range schedule.Critical {
 		if step.End > step.Start {
 			r.print("| %s | %s | %s | %s |\n", step.Resource.Name, shortKind(step.Resource.Kind), minutes(step.Start), minutes(step.End))
