@@ -135,9 +135,9 @@ func (e Engine) Down(ctx context.Context) error {
 		return err
 	}
 	left = slices.DeleteFunc(left, func(line string) bool {
-		retained := known.retains(line)
+		arn, retained := known.retains(line)
 		if retained {
-			_, _ = fmt.Fprintf(e.Out, "engine: %s stays registered, as clusterRetainTaskDefinitions has it\n", line)
+			_, _ = fmt.Fprintf(e.Out, "engine: %s stays registered, as clusterRetainTaskDefinitions has it\n", arn)
 		}
 		return retained
 	})

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -135,8 +136,11 @@ var madeByAWS = []string{"DescribeNetworkInterfaces", "DescribeDBSnapshots"}
 // own.
 func (s *states) has(line string) bool {
 	fields := strings.Fields(line)
+	if _, retained := s.retains(line); retained {
+		return true
+	}
 	switch {
-	case s.retains(line), slices.Contains(madeByAWS, fields[1]), strings.HasPrefix(fields[2], "rds!"):
+	case slices.Contains(madeByAWS, fields[1]), strings.HasPrefix(fields[2], "rds!"):
 		return true
 	case fields[1] == "taskDefinitionArns":
 		return strings.Contains(s.text, `"`+fields[2]+`"`) // whole: revision 1 is not 12
@@ -147,11 +151,8 @@ func (s *states) has(line string) bool {
 }
 
 // retains says whether a line is a task definition that stays registered, as the way back: no state keeps it.
-func (s *states) retains(line string) bool {
+func (s *states) retains(line string) (arn string, retained bool) {
 	arn, is := definition(line)
-	if !is {
-		return false
-	}
-	family, _, _ := strings.Cut(filepath.Base(arn), ":")
-	return slices.Contains(s.retained, family)
+	family, _, _ := strings.Cut(path.Base(arn), ":")
+	return arn, is && slices.Contains(s.retained, family)
 }
