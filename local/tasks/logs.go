@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
@@ -178,21 +179,59 @@ func (s *logStream) follow(ctx context.Context, c *taskContainer) (<-chan struct
 func (s *logStream) lines(group *sync.WaitGroup) *io.PipeWriter {
 	reader, writer := io.Pipe()
 	group.Go(func() {
-		buffered := bufio.NewReaderSize(reader, maxEventBytes)
-		for {
-			line, err := buffered.ReadSlice('\n')                     // a longer line comes in parts
-			if text := bytes.TrimRight(line, "\r\n"); len(text) > 0 { // the service takes no empty event
+		parts := bufio.NewScanner(reader)
+		parts.Buffer(nil, maxEventBytes)
+		parts.Split(splitLines)
+		for parts.Scan() {
+			if text := bytes.TrimRight(parts.Bytes(), "\r\n"); len(text) > 0 { // the service takes no empty event
 				s.add(string(text))
-			}
-			if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
-				return
 			}
 		}
 	})
 	return writer
 }
 
+// splitLines is a bufio.SplitFunc for lines, of which one that is too long for an event comes in parts.
+func splitLines(data []byte, atEOF bool) (advance int, token []byte, err error) {
+	n := bytes.IndexByte(data, '\n') + 1
+	switch {
+	case n > 0:
+	case len(data) >= maxEventBytes:
+		n = wholeCharacters(data)
+	case atEOF:
+		n = len(data)
+	}
+	if n == 0 {
+		return 0, nil, nil // more is needed, or nothing is left
+	}
+	return n, data[:n], nil
+}
+
+// wholeCharacters is the length of a text without the character that its end cuts apart, if it does.
+func wholeCharacters[T string | []byte](text T) int {
+	for start := len(text) - 1; start >= 0 && start > len(text)-utf8.UTFMax; start-- {
+		if utf8.RuneStart(text[start]) {
+			if !utf8.FullRuneInString(string(text[start:])) {
+				return start
+			}
+			break
+		}
+	}
+	return len(text)
+}
+
+// add takes text in as events. What is not UTF-8 becomes so before it is measured, since it can get shorter or longer.
 func (s *logStream) add(text string) {
+	text = strings.ToValidUTF8(text, "\uFFFD")
+	for len(text) > maxEventBytes {
+		n := wholeCharacters(text[:maxEventBytes])
+		s.addEvent(text[:n])
+		text = text[n:]
+	}
+	s.addEvent(text)
+}
+
+func (s *logStream) addEvent(text string) {
 	size := len(text) + eventOverhead
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -205,13 +244,7 @@ func (s *logStream) add(text string) {
 	}
 	s.held += size
 	// The moment is taken under the lock: events of one stream must be in order.
-	s.events = append(
-		s.events,
-		cwtypes.InputLogEvent{
-			Message:   aws.String(strings.ToValidUTF8(text, "\uFFFD")),
-			Timestamp: aws.Int64(time.Now().UnixMilli()),
-		},
-	)
+	s.events = append(s.events, cwtypes.InputLogEvent{Message: &text, Timestamp: aws.Int64(time.Now().UnixMilli())})
 	s.changed.Broadcast()
 }
 
