@@ -432,14 +432,30 @@ func (f *fixture) secret(value string) string {
 	return *made.ARN
 }
 
+// renew puts another value into a secret, and returns the id of the version that had the one before.
+func (f *fixture) renew(secret, value string) (before string) {
+	f.t.Helper()
+	had, err := f.opts.SecretsManager.GetSecretValue(f.t.Context(), &secretsmanager.GetSecretValueInput{SecretId: &secret})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	if _, err := f.opts.SecretsManager.PutSecretValue(f.t.Context(), &secretsmanager.PutSecretValueInput{
+		SecretId: &secret, SecretString: &value,
+	}); err != nil {
+		f.t.Fatal(err)
+	}
+	return *had.VersionId
+}
+
 // TestLife holds that a task goes through ECS's states in order, that what is declared and what Fargate adds arrives in
 // its container, that what it writes arrives in its log stream, and that its end is told as ECS tells it.
 func TestLife(t *testing.T) {
 	f := newFixture(t)
-	secret := f.secret(`{"user":"app","port":5432}`)
+	secret := f.secret(`{"user":"old","port":1}`)
+	first := f.renew(secret, `{"user":"app","port":5432}`)
 	r := f.start(definition(python("app", `
 import os, socket, sys
-for name in ("PLAIN", "WHOLE", "KEY", "NUMBER", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_EXECUTION_ENV", "HOSTNAME"):
+for name in ("PLAIN", "WHOLE", "KEY", "NUMBER", "PREVIOUS", "FIRST", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_EXECUTION_ENV", "HOSTNAME"):
     print(name, os.environ[name])
 print("host", socket.gethostname(), socket.gethostbyname(socket.gethostname()))
 print("limit", __import__("resource").getrlimit(__import__("resource").RLIMIT_NOFILE))
@@ -460,6 +476,8 @@ sys.exit(3)`, func(c *ecstypes.ContainerDefinition) {
 			{Name: aws.String("WHOLE"), ValueFrom: aws.String(secret)},
 			{Name: aws.String("KEY"), ValueFrom: aws.String(secret + ":user::")},
 			{Name: aws.String("NUMBER"), ValueFrom: aws.String(secret + ":port:AWSCURRENT:")},
+			{Name: aws.String("PREVIOUS"), ValueFrom: aws.String(secret + ":port:AWSPREVIOUS:")},
+			{Name: aws.String("FIRST"), ValueFrom: aws.String(secret + ":user::" + first)},
 		}
 		c.Ulimits = []ecstypes.Ulimit{{Name: ecstypes.UlimitNameNofile, SoftLimit: 1000, HardLimit: 2000}}
 	})))
@@ -475,7 +493,7 @@ sys.exit(3)`, func(c *ecstypes.ContainerDefinition) {
 		t.Error(describe(status))
 	}
 	want := []string{
-		"PLAIN a=b c", `WHOLE {"user":"app","port":5432}`, "KEY app", "NUMBER 5432", "AWS_REGION us-east-1", "AWS_DEFAULT_REGION mine",
+		"PLAIN a=b c", `WHOLE {"user":"app","port":5432}`, "KEY app", "NUMBER 5432", "PREVIOUS 1", "FIRST old", "AWS_REGION us-east-1", "AWS_DEFAULT_REGION mine",
 		"AWS_EXECUTION_ENV AWS_ECS_FARGATE", "HOSTNAME " + host, "host " + host + " " + ip, "limit (1000, 2000)",
 		strings.Repeat("x", 256<<10-26), strings.Repeat("x", 300000-(256<<10-26)), "unfinished",
 	}
