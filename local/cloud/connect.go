@@ -2,8 +2,10 @@ package cloud
 
 import (
 	"log"
+	"net"
 	"path"
 	"slices"
+	"strconv"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
@@ -63,15 +65,18 @@ func portsOf(definition ecstypes.TaskDefinition) []int {
 	return ports
 }
 
-// addresses are those of the tasks of a service that run and are not unhealthy.
-func (c *containers) addresses(service string) []string {
+// addresses are those of the tasks of a service that run and are not unhealthy, each with the number that a port has in the
+// definition that the task is of: while a release goes out, two may differ.
+func (c *containers) addresses(service, port string) []string {
 	cluster, group := path.Base(path.Dir(service)), "service:"+path.Base(service)
 	var found []string
 	for _, k := range c.find(&cluster) {
 		status := k.task.Status()
 		if aws.ToString(status.Group) == group && aws.ToString(status.LastStatus) == "RUNNING" &&
 			aws.ToString(status.DesiredStatus) == "RUNNING" && status.HealthStatus != ecstypes.HealthStatusUnhealthy {
-			found = append(found, status.PrivateIP())
+			if number, ok := connect.PortOf(k.task.Definition(), port); ok {
+				found = append(found, net.JoinHostPort(status.PrivateIP(), strconv.Itoa(number)))
+			}
 		}
 	}
 	return found

@@ -47,6 +47,7 @@ import (
 //   - REVISION is what it answers with
 //   - HEALTHY_AFTER seconds /health is 503, then HEALTH_STATUS, 200 if that is not set
 //   - EXIT_AFTER seconds it ends, with EXIT_CODE
+//   - PORT is where it listens, 8080 if that is not set
 //   - IGNORE_SIGTERM keeps it from ending when it is asked to
 //   - PROBE names a PostgreSQL server, HOST:PORT: it asks that for TLS, says what it was given as PASSWORD, and ends
 const server = `
@@ -92,7 +93,7 @@ if not variable("IGNORE_SIGTERM"):
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
 if variable("EXIT_AFTER"):
     threading.Timer(float(variable("EXIT_AFTER")), lambda: os._exit(int(variable("EXIT_CODE", "1")))).start()
-Server(("", 8080), Handler).serve_forever()
+Server(("", int(variable("PORT", "8080"))), Handler).serve_forever()
 `
 
 const (

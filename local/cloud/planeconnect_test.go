@@ -1,6 +1,7 @@
 package cloud_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -42,8 +43,8 @@ func (f *fixture) tasksOf(service string) []string {
 	return listed.TaskArns
 }
 
-// TestServiceConnect holds that a task reaches the services of its namespace that were there before it, under their names, that the
-// API tells of it as it was asked for, and that what is gone does not answer.
+// TestServiceConnect holds that a task reaches the services of its namespace that were there before it, under their names and on the
+// port that each of their tasks has, that the API tells of it as it was asked for, and that what is gone does not answer.
 func TestServiceConnect(t *testing.T) {
 	f := share(t)
 	server := f.defineWith(func(c *ecstypes.ContainerDefinition) { c.PortMappings[0].Name = aws.String("http") }, "REVISION=internal")
@@ -68,6 +69,13 @@ while True:
 		}
 	}
 	await(t, "the caller is answered", said("got internal"))
+	// A release that listens elsewhere is reached by the callers that were there before it.
+	moved := f.defineWith(func(c *ecstypes.ContainerDefinition) {
+		c.PortMappings[0].Name, c.PortMappings[0].ContainerPort = aws.String("http"), aws.Int32(serverPort+1)
+	}, "REVISION=moved", fmt.Sprint("PORT=", serverPort+1))
+	_, err := f.ecs.UpdateService(t.Context(), &awsecs.UpdateServiceInput{Cluster: &f.cluster, Service: aws.String("inner"), TaskDefinition: &moved})
+	f.ok(err)
+	await(t, "the caller is answered by the release", said("got moved"))
 	described, err := f.ecs.DescribeServices(t.Context(), &awsecs.DescribeServicesInput{Cluster: &f.cluster, Services: []string{"inner"}})
 	f.ok(err)
 	if got := described.Services[0].Deployments[0].ServiceConnectConfiguration; got == nil || aws.ToString(got.Namespace) != f.cluster || len(got.Services) != 1 {

@@ -12,11 +12,9 @@ import (
 	"fmt"
 	"log"
 	"maps"
-	"net"
 	"net/http"
 	"net/http/httputil"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -34,7 +32,7 @@ type Endpoint struct {
 	Service string // ARN of the service
 	Name    string // by which tasks call it
 	Port    int    // likewise
-	Target  int    // port of the service's tasks
+	Target  string // name of the port in the service's task definitions, each of which says what number it has
 	Timeout time.Duration
 }
 
@@ -45,9 +43,9 @@ func Endpoints(service string, config *ecstypes.ServiceConnectConfiguration, def
 		return nil, nil
 	}
 	for _, offered := range config.Services {
-		target, ok := portOf(definition, aws.ToString(offered.PortName))
-		if !ok {
-			return nil, fmt.Errorf("the task definition %s has no port named %q", aws.ToString(definition.TaskDefinitionArn), aws.ToString(offered.PortName))
+		target := aws.ToString(offered.PortName)
+		if _, ok := PortOf(definition, target); !ok {
+			return nil, fmt.Errorf("the task definition %s has no port named %q", aws.ToString(definition.TaskDefinitionArn), target)
 		}
 		timeout := requestTimeout
 		if t := offered.Timeout; t != nil && t.PerRequestTimeoutSeconds != nil {
@@ -65,7 +63,8 @@ func Endpoints(service string, config *ecstypes.ServiceConnectConfiguration, def
 	return all, nil
 }
 
-func portOf(definition ecstypes.TaskDefinition, name string) (int, bool) {
+// PortOf is the number of the port that has a name in a task definition.
+func PortOf(definition ecstypes.TaskDefinition, name string) (int, bool) {
 	for _, container := range definition.ContainerDefinitions {
 		for _, mapping := range container.PortMappings {
 			if aws.ToString(mapping.Name) == name {
@@ -78,14 +77,15 @@ func portOf(definition ecstypes.TaskDefinition, name string) (int, bool) {
 
 // Mesh knows the endpoints of all namespaces. Its methods may be called from any goroutine.
 type Mesh struct {
-	addresses func(service string) []string
+	addresses func(service, port string) []string
 
 	mu         sync.Mutex
 	namespaces map[string]map[string][]Endpoint // by namespace and service
 }
 
-// New makes a Mesh. addresses lists the IP addresses of the tasks of a service, given by its ARN, that may be called now.
-func New(addresses func(service string) []string) *Mesh {
+// New makes a Mesh. addresses lists where the tasks of a service, given by its ARN, may be called now: IP:PORT, with the port that has
+// a name in the definition that the task is of.
+func New(addresses func(service, port string) []string) *Mesh {
 	return &Mesh{addresses: addresses, namespaces: map[string]map[string][]Endpoint{}}
 }
 
@@ -141,13 +141,13 @@ func (m *Mesh) Proxy(endpoint Endpoint) http.Handler {
 		},
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		addresses := m.addresses(endpoint.Service)
+		addresses := m.addresses(endpoint.Service, endpoint.Target)
 		if len(addresses) == 0 {
 			http.Error(w, "no healthy upstream", http.StatusServiceUnavailable)
 			return
 		}
 		next := addresses[turn.Add(1)%uint64(len(addresses))]
-		ctx := context.WithValue(r.Context(), targetKey{}, net.JoinHostPort(next, strconv.Itoa(endpoint.Target)))
+		ctx := context.WithValue(r.Context(), targetKey{}, next)
 		if endpoint.Timeout > 0 {
 			var cancel context.CancelFunc
 			ctx, cancel = context.WithTimeout(ctx, endpoint.Timeout)

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -39,10 +38,10 @@ func TestEndpoints(t *testing.T) {
 		change func(*ecstypes.ServiceConnectConfiguration)
 		want   string
 	}{
-		{"an alias", func(*ecstypes.ServiceConnectConfiguration) {}, "[{pricing 80 8001 15s}]"},
+		{"an alias", func(*ecstypes.ServiceConnectConfiguration) {}, "[{pricing 80 pricing 15s}]"},
 		{"its own timeout", func(c *ecstypes.ServiceConnectConfiguration) {
 			c.Services[0].Timeout = &ecstypes.TimeoutConfiguration{PerRequestTimeoutSeconds: aws.Int32(60)}
-		}, "[{pricing 80 8001 1m0s}]"},
+		}, "[{pricing 80 pricing 1m0s}]"},
 		{"a client alone", func(c *ecstypes.ServiceConnectConfiguration) { c.Services = nil }, "[]"},
 		{"switched off", func(c *ecstypes.ServiceConnectConfiguration) { c.Enabled = false }, "[]"},
 		{"a port of no name", func(c *ecstypes.ServiceConnectConfiguration) { c.Services[0].PortName = aws.String("other") }, `no port named "other"`},
@@ -51,7 +50,7 @@ func TestEndpoints(t *testing.T) {
 		endpoints, err := Endpoints(pricing, configuration(c.change), definition(8001, "pricing"))
 		got := []string{}
 		for _, e := range endpoints {
-			got = append(got, fmt.Sprintf("{%s %d %d %s}", e.Name, e.Port, e.Target, e.Timeout))
+			got = append(got, fmt.Sprintf("{%s %d %s %s}", e.Name, e.Port, e.Target, e.Timeout))
 		}
 		if text := fmt.Sprint(got, err); !strings.Contains(text, c.want) {
 			t.Errorf("%s: got %s, want %s", c.name, text, c.want)
@@ -86,20 +85,20 @@ func TestMesh(t *testing.T) {
 	}
 }
 
-// tasksOf are servers on one port of several loopback addresses, each of which answers with its own address.
-func tasksOf(t *testing.T, handler func(address string) http.HandlerFunc, addresses ...string) (port int) {
+// tasksOf are servers, each on an address and a port of its own, and answering with the address; and where they listen, IP:PORT.
+func tasksOf(t *testing.T, handler func(address string) http.HandlerFunc, addresses ...string) (targets []string) {
 	t.Helper()
 	for _, address := range addresses {
-		listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", net.JoinHostPort(address, strconv.Itoa(port)))
+		listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", net.JoinHostPort(address, "0"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		port = listener.Addr().(*net.TCPAddr).Port
 		server := &httptest.Server{Listener: listener, Config: &http.Server{Handler: handler(address), ReadHeaderTimeout: time.Second}}
 		server.Start()
 		t.Cleanup(server.Close)
+		targets = append(targets, listener.Addr().String())
 	}
-	return port
+	return targets
 }
 
 func ask(t *testing.T, proxy http.Handler, body io.Reader) (int, string) {
@@ -111,19 +110,18 @@ func ask(t *testing.T, proxy http.Handler, body io.Reader) (int, string) {
 
 // TestProxy holds that requests go to the tasks in turn, as they came, and to those alone that may be called now.
 func TestProxy(t *testing.T) {
-	port := tasksOf(t, func(address string) http.HandlerFunc {
+	running := tasksOf(t, func(address string) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
 			body, _ := io.ReadAll(r.Body)
 			_, _ = fmt.Fprintf(w, "%s %s %s %s", address, r.Host, r.URL, body)
 		}
 	}, "127.0.0.2", "127.0.0.3")
-	running := []string{"127.0.0.2", "127.0.0.3"}
-	proxy := New(func(service string) []string {
-		if service != pricing {
-			t.Errorf("asked for %s", service)
+	proxy := New(func(service, port string) []string {
+		if service != pricing || port != "http" {
+			t.Errorf("asked for port %s of %s", port, service)
 		}
 		return running
-	}).Proxy(Endpoint{Service: pricing, Name: "pricing", Port: 80, Target: port, Timeout: time.Second})
+	}).Proxy(Endpoint{Service: pricing, Name: "pricing", Port: 80, Target: "http", Timeout: time.Second})
 	var answers []string
 	for range 4 {
 		_, text := ask(t, proxy, strings.NewReader("hello"))
@@ -134,7 +132,8 @@ func TestProxy(t *testing.T) {
 	if want := []string{"127.0.0.2" + rest, "127.0.0.2" + rest, "127.0.0.3" + rest, "127.0.0.3" + rest}; !slices.Equal(answers, want) {
 		t.Errorf("got %q", answers)
 	}
-	running = []string{"127.0.0.3"}
+	gone := net.JoinHostPort("127.0.0.4", running[1][len("127.0.0.3:"):])
+	running = running[1:]
 	for range 3 {
 		if _, text := ask(t, proxy, nil); !strings.HasPrefix(text, "127.0.0.3") {
 			t.Errorf("got %q", text)
@@ -144,7 +143,7 @@ func TestProxy(t *testing.T) {
 	if code, text := ask(t, proxy, nil); code != http.StatusServiceUnavailable || text != "no healthy upstream" {
 		t.Errorf("with no task: %d %q", code, text)
 	}
-	running = []string{"127.0.0.4"} // which nobody is
+	running = []string{gone}
 	if code, _ := ask(t, proxy, nil); code != http.StatusServiceUnavailable {
 		t.Errorf("with a task that is gone: %d", code)
 	}
@@ -152,10 +151,10 @@ func TestProxy(t *testing.T) {
 
 // TestTimeout holds that an answer is not waited for any longer than the endpoint says.
 func TestTimeout(t *testing.T) {
-	port := tasksOf(t, func(string) http.HandlerFunc {
+	targets := tasksOf(t, func(string) http.HandlerFunc {
 		return func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 	}, "127.0.0.2")
-	proxy := New(func(string) []string { return []string{"127.0.0.2"} }).Proxy(Endpoint{Target: port, Timeout: 50 * time.Millisecond})
+	proxy := New(func(string, string) []string { return targets }).Proxy(Endpoint{Timeout: 50 * time.Millisecond})
 	if code, text := ask(t, proxy, nil); code != http.StatusGatewayTimeout || text != "upstream request timeout" {
 		t.Errorf("got %d %q", code, text)
 	}

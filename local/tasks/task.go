@@ -112,6 +112,9 @@ func newTask(r *Runner, spec Spec) *Task {
 // Done is closed once the task is STOPPED and nothing is left of it.
 func (t *Task) Done() <-chan struct{} { return t.done }
 
+// Definition is what the task is a run of. The caller must not change it.
+func (t *Task) Definition() ecstypes.TaskDefinition { return t.spec.Definition }
+
 // run is the whole life of a task.
 func (t *Task) run() {
 	if err := t.launch(t.starting); err != nil {
