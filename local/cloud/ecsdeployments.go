@@ -3,6 +3,7 @@ package cloud
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
@@ -11,14 +12,26 @@ import (
 	"slipway/local/awsapi"
 )
 
-func (c *containers) listServiceDeployments(input ecs.ListServiceDeploymentsInput) (any, error) {
+// listInput is ListServiceDeployments' input, with times as the protocol has them: seconds since 1970.
+type listInput struct {
+	ecs.ListServiceDeploymentsInput
+	CreatedAt struct{ After, Before *float64 } // in the place of the SDK's
+}
+
+// takes is whether something of that time is asked for.
+func (i listInput) takes(created *time.Time) bool {
+	seconds := float64(created.UnixMicro()) / float64(time.Second/time.Microsecond)
+	return (i.CreatedAt.After == nil || seconds > *i.CreatedAt.After) && (i.CreatedAt.Before == nil || seconds < *i.CreatedAt.Before)
+}
+
+func (c *containers) listServiceDeployments(input listInput) (any, error) {
 	arn, err := c.serviceARN(input.Cluster, input.Service)
 	if err != nil {
 		return nil, err
 	}
 	briefs := []ecstypes.ServiceDeploymentBrief{}
 	for _, d := range c.scheduler.Deployments(arn) {
-		if len(input.Status) > 0 && !slices.Contains(input.Status, d.Status) {
+		if len(input.Status) > 0 && !slices.Contains(input.Status, d.Status) || !input.takes(d.CreatedAt) {
 			continue
 		}
 		briefs = append(briefs, ecstypes.ServiceDeploymentBrief{

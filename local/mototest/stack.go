@@ -16,6 +16,12 @@ import (
 // test and the CLI; nil for nothing.
 func Stack(t *testing.T, name string, program pulumi.RunFunc, wrap func(auto.PulumiCommand) auto.PulumiCommand) auto.Stack {
 	t.Helper()
+	return StackIn(t, Start(t), name, program, wrap)
+}
+
+// StackIn is such a stack where AWS's API is at an endpoint.
+func StackIn(t *testing.T, endpoint, name string, program pulumi.RunFunc, wrap func(auto.PulumiCommand) auto.PulumiCommand) auto.Stack {
+	t.Helper()
 	cache := Cache(t)
 	bin, err := cache.Pulumi(t.Context())
 	if err != nil {
@@ -37,7 +43,7 @@ func Stack(t *testing.T, name string, program pulumi.RunFunc, wrap func(auto.Pul
 	stack, err := auto.UpsertStackInlineSource(t.Context(), name, "slipway", program,
 		auto.WorkDir(t.TempDir()), auto.Pulumi(cli), auto.PulumiHome(home), auto.EnvVars(map[string]string{
 			"PULUMI_BACKEND_URL": "file://" + t.TempDir(), "PULUMI_CONFIG_PASSPHRASE": "", "PULUMI_SKIP_UPDATE_CHECK": "true",
-			"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true", "AWS_ENDPOINT_URL": Start(t), "AWS_ACCESS_KEY_ID": "test",
+			"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true", "AWS_ENDPOINT_URL": endpoint, "AWS_ACCESS_KEY_ID": "test",
 			"AWS_SECRET_ACCESS_KEY": "test", "AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": os.DevNull,
 			"AWS_SHARED_CREDENTIALS_FILE": os.DevNull,
 		}))
