@@ -70,11 +70,11 @@ func (f *fixture) waiting(subnets, groups []string, variables map[string]string)
 // Later ones ask for the outcome of the service deployment, which the cloud tells.
 func TestFalseSuccess(t *testing.T) {
 	f := share(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
-	defer cancel()
 	subnets, groups := f.subnets(), f.inVPC("DescribeSecurityGroups", "groupId")[:1]
 	good := f.waiting(subnets, groups, map[string]string{"REVISION": "good"})
 	stack := mototest.StackIn(t, f.state.Endpoint, "test", good, nil)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute) // the tools are made where the cache has none
+	defer cancel()
 	up := func(what string) (definition string, changes map[string]int) {
 		t.Helper()
 		result, err := stack.Up(ctx, optup.SuppressProgress())
