@@ -212,7 +212,7 @@ func (w *worker) met(ctx context.Context, fault faults.Fault) bool {
 		return false
 	}
 	listed, err := cloud.Faults(ctx, state.Endpoint)
-	return err == nil && !(fault.OfCall() && slices.Contains(listed, fault))
+	return err == nil && (!fault.OfCall() || !slices.Contains(listed, fault))
 }
 
 // kill kills what is left of a run, beside the tool.
