@@ -15,23 +15,18 @@ func (s *service) scale() {
 	primary, desired := s.deployments[0], s.config.Desired
 	lower := (desired*primary.config.MinimumPercent + 99) / 100
 	upper := desired * primary.config.MaximumPercent / 100
-	total, healthy := 0, 0
-	for _, d := range s.deployments {
-		total += d.count(func(m *member) bool { return !m.leaving })
-		healthy += d.count(func(m *member) bool { return m.healthy })
-	}
+	total := s.count(func(m *member) bool { return !m.leaving })
+	healthy := s.count(func(m *member) bool { return m.healthy })
 
 	wanted := desired - primary.count(func(m *member) bool { return !m.leaving && !m.sick })
-	started := 0
-	for ; started < wanted && total < upper && primary.state != ecstypes.DeploymentRolloutStateFailed; started++ {
-		s.start(primary)
-		total++
+	if primary.state == ecstypes.DeploymentRolloutStateFailed {
+		wanted = min(wanted, 0) // it starts no task any more
 	}
-	if started > 0 {
-		s.tell("has started %d tasks: %s.", started, names(primary.tasks[len(primary.tasks)-started:]))
-	}
+	started := s.start(primary, min(wanted, upper-total))
+	total += started
+	total += s.start(s.completed, min(s.lost(lower), upper-total))
+	isCrowded := func() bool { return started < wanted && total >= upper }
 
-	// Tasks of older deployments go as far as the healthy ones allow; those that never became healthy hold nothing up.
 	reason := fmt.Sprintf("Scaling activity initiated by (deployment ecs-svc/%s)", primary.id)
 	var stopped []*member
 	leave := func(m *member) {
@@ -41,10 +36,14 @@ func (s *service) scale() {
 		m.healthy = false
 		s.stopTask(m, reason)
 		stopped = append(stopped, m)
+		total--
 	}
+	// Tasks of older deployments go as far as the healthy ones allow. One that was never well holds nothing up, but where it takes a
+	// lost one's place and the new deployment has the room it wants.
 	for _, d := range slices.Backward(s.deployments[1:]) {
 		for _, m := range d.tasks {
-			if !m.leaving && (!m.healthy || healthy > lower) {
+			isUnready := !m.everWell && (d != s.completed || isCrowded())
+			if !m.leaving && (isUnready || healthy > lower || healthy == lower && !m.healthy) {
 				leave(m)
 			}
 		}
@@ -59,16 +58,43 @@ func (s *service) scale() {
 			wanted++
 		}
 	}
-	replaced := primary.count(func(m *member) bool { return m.healthy }) >= desired
-	for _, m := range primary.tasks {
-		if m.sick && !m.leaving && (replaced || started < wanted && total >= upper) {
-			complaint := s.complaint(primary, m)
-			s.tell("(task %s) failed %s.", m.id, complaint)
-			s.stopTask(m, "Task failed "+complaint)
-		}
-	}
 	if len(stopped) > 0 {
 		s.tell("has stopped %d running tasks: %s.", len(stopped), names(stopped))
+	}
+	s.stopSick(isCrowded(), lower)
+}
+
+// lost is how many tasks of the last completed deployment are to be replaced by others of it while a new one goes out: as many as its
+// tasks and those of the new one that were well fall short of the minimum. What the new one has lost is its own to replace.
+func (s *service) lost(lower int) int {
+	primary, old := s.deployments[0], s.completed
+	if old == nil || old == primary || !primary.isInProgress() {
+		return 0
+	}
+	there := primary.count(func(m *member) bool { return !m.leaving && m.everWell })
+	for _, d := range s.deployments[1:] {
+		there += d.count(func(m *member) bool { return !m.leaving && !m.sick && (m.everWell || d == old) })
+	}
+	return min(lower, old.config.Desired) - there
+}
+
+// stopSick stops tasks that were well and are not: of the primary deployment once others have taken their place, and where there is
+// no room to start others, one at a time while more tasks run than must (ECS API Reference, DeploymentConfiguration,
+// minimumHealthyPercent).
+func (s *service) stopSick(isCrowded bool, lower int) {
+	primary := s.deployments[0]
+	replaced := primary.count(func(m *member) bool { return m.healthy }) >= s.config.Desired
+	running := s.count(func(m *member) bool { return !m.leaving && aws.ToString(m.task.Status().LastStatus) == "RUNNING" })
+	for _, d := range slices.Backward(s.deployments) {
+		for _, m := range d.tasks {
+			makesRoom := isCrowded && running > lower
+			if m.sick && !m.leaving && (makesRoom || d == primary && replaced) {
+				complaint := s.complaint(d, m)
+				s.tell("(task %s) failed %s.", m.id, complaint)
+				s.stopTask(m, "Task failed "+complaint)
+				isCrowded = false
+			}
+		}
 	}
 }
 
@@ -83,7 +109,22 @@ func names(members []*member) string {
 	return text
 }
 
-func (s *service) start(d *deployment) {
+// start starts so many tasks of a deployment, which an older one may have lost all of, and says how many: none of a negative number.
+func (s *service) start(d *deployment, number int) int {
+	if number <= 0 {
+		return 0
+	}
+	if !slices.Contains(s.deployments, d) {
+		s.deployments = append(s.deployments, d)
+	}
+	for range number {
+		s.launch(d)
+	}
+	s.tell("has started %d tasks: %s.", number, names(d.tasks[len(d.tasks)-number:]))
+	return number
+}
+
+func (s *service) launch(d *deployment) {
 	id, groups := NewID(), d.config.LoadBalancers
 	targets := s.scheduler.targets
 	var address string // set in Activate, which comes before Deactivate

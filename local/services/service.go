@@ -182,6 +182,15 @@ func (d *deployment) running() int {
 	return d.count(func(m *member) bool { return aws.ToString(m.task.Status().LastStatus) == "RUNNING" })
 }
 
+// count is the number of tasks of all deployments that are so.
+func (s *service) count(is func(*member) bool) int {
+	count := 0
+	for _, d := range s.deployments {
+		count += d.count(is)
+	}
+	return count
+}
+
 func (d *deployment) count(is func(*member) bool) int {
 	count := 0
 	for _, m := range d.tasks {
@@ -235,4 +244,3 @@ func (s *service) view() View {
 
 // count is a number of tasks as the SDK has it.
 func count(n int) int32 { return int32(n) } //nolint:gosec // numbers of tasks are small
-

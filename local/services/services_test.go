@@ -103,6 +103,9 @@ func (t *fakeTask) live() {
 		well = false
 	case strings.HasPrefix(kind, "ill"):
 		t.set(func(s *ecstypes.Task) { s.HealthStatus = ecstypes.HealthStatusUnhealthy })
+	case strings.HasPrefix(kind, "recovers"):
+		t.set(func(s *ecstypes.Task) { s.HealthStatus = ecstypes.HealthStatusUnhealthy })
+		time.AfterFunc(checkTime/2, func() { t.set(func(s *ecstypes.Task) { s.HealthStatus = ecstypes.HealthStatusHealthy }) })
 	}
 	if t.wait(checkTime) {
 		t.world.judge(t.ip, well)
@@ -162,7 +165,9 @@ func (w *world) judge(ip string, well bool) {
 	if !well || w.sick {
 		state = elbtypes.TargetHealthStateEnumUnhealthy
 	}
-	w.groups["tg"][ip] = state
+	if w.groups["tg"] != nil { // no load balancer has an opinion otherwise
+		w.groups["tg"][ip] = state
+	}
 }
 
 func (w *world) Register(group, ip string, _ int) error {
