@@ -58,7 +58,7 @@ func each(d time.Duration, isRight func(after time.Duration) bool) {
 // TestReleaseWhileSick holds that a release that meets nothing but sick tasks, as when the database is away, stops none of them
 // before others are well: they are what answers once it is back.
 func TestReleaseWhileSick(t *testing.T) {
-	for name, earlier := range map[string]time.Duration{"at once": 0, "while they are replaced": startTime + time.Second} {
+	for name, earlier := range map[string]time.Duration{"at once": 0, "while they are replaced": startTime + 3*time.Second} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, w *world, s *services.Scheduler) {
 				s.Put(config("good:1", 2), false)
