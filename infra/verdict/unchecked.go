@@ -11,7 +11,8 @@ import (
 )
 
 // ends says that tasks of a service whose health nothing checks end by themselves again and again, or nothing. ECS counts such a
-// task as healthy once it runs, and completes its deployment, whatever it does next.
+// task as healthy once it has run for 40 s, and completes its deployment, whatever it does next. Where tasks end before, the
+// deployment stays in progress: to the circuit breaker, a task that has run has not failed.
 func (c *hearing) ends(ctx context.Context) (string, error) {
 	if c.service.Checked {
 		return "", nil

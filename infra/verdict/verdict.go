@@ -156,10 +156,10 @@ func (c *hearing) look(ctx context.Context, first bool) (state, error) {
 		return state{failed: fmt.Sprintf("%s does not start, and there is no earlier deployment to go back to", short(running))}, nil
 	case outside != "":
 		return state{waiting: outside}, nil
+	case ends != "": // before what follows: such a deployment may be in progress for good
+		return state{failed: ends}, nil
 	case primary.RolloutState == ecstypes.DeploymentRolloutStateInProgress:
 		return state{waiting: fmt.Sprintf("its deployment is in progress, %d of %d tasks run", primary.RunningCount, primary.DesiredCount)}, nil
-	case ends != "":
-		return state{failed: ends}, nil
 	case len(service.Deployments) > 1:
 		return state{waiting: "tasks of the deployment before are still there"}, nil
 	case service.RunningCount != service.DesiredCount || service.PendingCount > 0:

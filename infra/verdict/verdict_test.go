@@ -324,6 +324,14 @@ func TestWorker(t *testing.T) {
 	if err := judge(t, crashing, Service{Name: "app", Least: 2, Most: 2}); err == nil || !strings.Contains(err.Error(), "its tasks end by themselves") {
 		t.Errorf("its tasks never run when looked at: %v", err)
 	}
+	// ECS counts such a task as healthy after 40 s, so a deployment whose tasks end before is in progress for good.
+	trying := func(int) map[string]any { return running(asked, "IN_PROGRESS", 1, before) }
+	for ended, want := range map[int]string{3: "its tasks end by themselves, the last 3 one after the other", 2: "not steady after 500ms: its deployment is in progress"} {
+		err := judge(t, &cloud{service: trying, answers: tasks(0, ended)}, Service{Name: "app", Least: 2, Most: 2})
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%d tasks have ended while it is in progress: %v, want %q", ended, err, want)
+		}
+	}
 	for _, c := range []struct {
 		name    string
 		answers map[string]string

@@ -15,6 +15,9 @@ import (
 	"slipway/local/awsapi"
 )
 
+// wellAtOnce is a check that passes: with none, a task counts after 40 s only.
+var wellAtOnce = &ecstypes.HealthCheck{Command: []string{"CMD-SHELL", "true"}, Interval: aws.Int32(5), Timeout: aws.Int32(2), Retries: aws.Int32(1)}
+
 // connect creates a service of one task in a namespace of the cluster's name, with what it offers there.
 func (f *fixture) connect(name, definition string, offers ...ecstypes.ServiceConnectService) {
 	f.t.Helper()
@@ -47,12 +50,15 @@ func (f *fixture) tasksOf(service string) []string {
 // port that each of their tasks has, that the API tells of it as it was asked for, and that what is gone does not answer.
 func TestServiceConnect(t *testing.T) {
 	f := share(t)
-	server := f.defineWith(func(c *ecstypes.ContainerDefinition) { c.PortMappings[0].Name = aws.String("http") }, "REVISION=internal")
+	server := f.defineWith(func(c *ecstypes.ContainerDefinition) {
+		c.PortMappings[0].Name, c.HealthCheck = aws.String("http"), wellAtOnce
+	}, "REVISION=internal")
 	f.connect("inner", server, ecstypes.ServiceConnectService{
 		PortName: aws.String("http"), DiscoveryName: aws.String("inner"),
 		ClientAliases: []ecstypes.ServiceConnectClientAlias{{DnsName: aws.String("inner"), Port: aws.Int32(80)}},
 	})
 	caller := f.defineWith(func(c *ecstypes.ContainerDefinition) {
+		c.HealthCheck = wellAtOnce
 		c.Command = []string{"python3", "-u", "-c", `
 import time, urllib.request
 while True:

@@ -114,7 +114,7 @@ func TestThirdService(t *testing.T) {
 	}
 	c.checkRuns(t, second, 1)
 
-	// ECS finds a worker well once it runs; the verdict does not.
+	// ECS goes on with a worker whose tasks run and end; the verdict does not.
 	c.change(t, "mailer/main.py", "import time\nprint('no mail today', flush=True)\ntime.sleep(1)\nraise SystemExit(3)\n")
 	refusal := c.refused(t, "up", "staging")
 	for _, want := range []string{"services.mailer: its tasks end by themselves", "container mailer: exit code 3", "| no mail today"} {

@@ -34,9 +34,10 @@ func (s *service) observe(d *deployment) {
 	}
 }
 
-// fail counts a task that ends before it was ever healthy against its deployment.
+// fail counts a task that ends before it was ever healthy against its deployment. Of those that nothing checks, ones that have run are
+// no failures to ECS: once a task runs, it counts those alone that fail their checks.
 func (s *service) fail(d *deployment, m *member) {
-	if m.everWell || !d.isInProgress() {
+	if m.everWell || !d.isInProgress() || !isChecked(d.config) && m.task.Status().StartedAt != nil {
 		return
 	}
 	d.failed++
@@ -46,6 +47,10 @@ func (s *service) fail(d *deployment, m *member) {
 	}
 }
 
+// settling is how long a task must have run that nothing checks before it counts as healthy (ECS API Reference,
+// DeploymentConfiguration, minimumHealthyPercent).
+const settling = 40 * time.Second
+
 // isHealthy says whether a task counts as healthy: it runs, its containers' checks pass, and so do the load balancer's.
 func (s *service) isHealthy(d *deployment, m *member, status ecstypes.Task) bool {
 	if m.leaving || aws.ToString(status.LastStatus) != "RUNNING" || status.HealthStatus == ecstypes.HealthStatusUnhealthy {
@@ -54,6 +59,9 @@ func (s *service) isHealthy(d *deployment, m *member, status ecstypes.Task) bool
 	if status.HealthStatus == ecstypes.HealthStatusUnknown && hasHealthCheck(d.config.Definition) {
 		return false
 	}
+	if !isChecked(d.config) {
+		return status.StartedAt != nil && time.Since(*status.StartedAt) >= settling
+	}
 	for _, group := range d.config.LoadBalancers {
 		if s.targetState(group, m.task.IP()) != elbtypes.TargetHealthStateEnumHealthy {
 			return false
@@ -61,6 +69,9 @@ func (s *service) isHealthy(d *deployment, m *member, status ecstypes.Task) bool
 	}
 	return true
 }
+
+// isChecked says whether anything tells the health of a service's tasks.
+func isChecked(c Config) bool { return len(c.LoadBalancers) > 0 || hasHealthCheck(c.Definition) }
 
 func hasHealthCheck(definition ecstypes.TaskDefinition) bool {
 	return slices.ContainsFunc(definition.ContainerDefinitions, func(c ecstypes.ContainerDefinition) bool {
@@ -100,12 +111,13 @@ func (s *service) complaint(d *deployment, m *member) string {
 	if aws.ToString(status.LastStatus) != "RUNNING" {
 		return ""
 	}
-	if status.HealthStatus == ecstypes.HealthStatusUnhealthy {
-		return "container health checks"
-	}
-	// The grace period begins when the task runs, and holds for the load balancer's checks alone.
+	// The grace period begins when the task runs, and holds for all checks (ECS API Reference, CreateService,
+	// healthCheckGracePeriodSeconds).
 	if status.StartedAt == nil || time.Since(*status.StartedAt) < d.config.Grace {
 		return ""
+	}
+	if status.HealthStatus == ecstypes.HealthStatusUnhealthy {
+		return "container health checks"
 	}
 	for _, group := range d.config.LoadBalancers {
 		if s.targetState(group, m.task.IP()) == elbtypes.TargetHealthStateEnumUnhealthy {

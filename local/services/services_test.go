@@ -563,7 +563,7 @@ func TestScale(t *testing.T) {
 }
 
 // TestConnect holds that another part in Service Connect begins a deployment, that the same one does not, and that tasks and the API
-// know of it. A service with no load balancer is steady once its tasks run.
+// know of it.
 func TestConnect(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world, s *services.Scheduler) {
 		with := func(namespace string) services.Config {
