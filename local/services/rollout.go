@@ -25,7 +25,7 @@ func (s *service) step() bool {
 	s.deployments = slices.DeleteFunc(s.deployments, func(d *deployment) bool {
 		return d != s.deployments[0] && len(d.tasks) == 0
 	})
-	if s.deleted && s.active() == 0 {
+	if s.hasEnded() {
 		return true
 	}
 	s.judge()
@@ -69,8 +69,12 @@ func (s *service) giveUp(why cause, rollback bool) {
 	primary, last := s.deployments[0], s.records[len(s.records)-1]
 	primary.state, primary.reason, primary.updated = ecstypes.DeploymentRolloutStateFailed, why.reason, time.Now()
 	s.tell("(deployment ecs-svc/%s) deployment failed: %s", primary.id, why.event)
-	if !rollback || s.completed == nil || primary.isRollback {
-		// Nothing to return to: no task is started any more, until somebody updates the service.
+	if primary.isRollback {
+		last.finish(ecstypes.ServiceDeploymentStatusRollbackFailed, primary.reason)
+		return
+	}
+	if !rollback || s.completed == nil {
+		// Nothing to return to: it starts no task any more, until somebody updates the service.
 		last.finish(ecstypes.ServiceDeploymentStatusStopped, primary.reason)
 		return
 	}

@@ -159,7 +159,7 @@ func (s *Scheduler) View(arn string) (View, bool) {
 	return found.view(), true
 }
 
-// Deployments returns the service deployments of a service, the newest first.
+// Deployments returns the service deployments of a service, the newest first. They go with the service.
 func (s *Scheduler) Deployments(arn string) []ecstypes.ServiceDeployment {
 	found := s.find(arn)
 	if found == nil {
@@ -167,6 +167,9 @@ func (s *Scheduler) Deployments(arn string) []ecstypes.ServiceDeployment {
 	}
 	found.mu.Lock()
 	defer found.mu.Unlock()
+	if found.hasEnded() {
+		return nil
+	}
 	all := make([]ecstypes.ServiceDeployment, 0, len(found.records))
 	for _, record := range slices.Backward(found.records) {
 		all = append(all, found.describe(record))

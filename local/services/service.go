@@ -69,8 +69,10 @@ func newService(scheduler *Scheduler, config Config) *service {
 func (s *service) isOver() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.deleted && s.active() == 0
+	return s.hasEnded()
 }
+
+func (s *service) hasEnded() bool { return s.deleted && s.active() == 0 }
 
 // active counts the tasks that have not stopped.
 func (s *service) active() int {
@@ -139,12 +141,17 @@ func (s *service) deploy(config Config) {
 		state: ecstypes.DeploymentRolloutStateInProgress, reason: fmt.Sprintf("ECS deployment ecs-svc/%s in progress.", id),
 	}
 	var sources []ecstypes.ServiceRevisionSummary
-	if len(s.deployments) > 0 {
-		previous := s.deployments[0]
+	for i, previous := range s.deployments {
+		requested := 0 // of one that another had begun to take the place of
+		if i == 0 {
+			requested = previous.config.Desired
+		}
 		sources = append(sources, ecstypes.ServiceRevisionSummary{
-			Arn: aws.String(previous.revision), RequestedTaskCount: count(previous.config.Desired),
-			RunningTaskCount: count(previous.running()),
+			Arn: aws.String(previous.revision), RequestedTaskCount: count(requested), RunningTaskCount: count(previous.running()),
+			PendingTaskCount: count(previous.pending()),
 		})
+	}
+	if len(s.records) > 0 {
 		if last := s.records[len(s.records)-1]; last.finished.IsZero() {
 			last.finish(ecstypes.ServiceDeploymentStatusStopped, "A newer service deployment has taken its place.")
 		}
@@ -182,6 +189,13 @@ func (d *deployment) running() int {
 	return d.count(func(m *member) bool { return aws.ToString(m.task.Status().LastStatus) == "RUNNING" })
 }
 
+func (d *deployment) pending() int {
+	return d.count(func(m *member) bool {
+		status := aws.ToString(m.task.Status().LastStatus)
+		return !m.leaving && status != "RUNNING" && status != "STOPPED"
+	})
+}
+
 // count is the number of tasks of all deployments that are so.
 func (s *service) count(is func(*member) bool) int {
 	count := 0
@@ -209,15 +223,12 @@ func (s *service) view() View {
 		Deleted: s.deleted, Draining: s.deleted && s.active() > 0, Desired: s.config.Desired,
 		Definition: aws.ToString(primary.config.Definition.TaskDefinitionArn), RevisionARN: primary.revision,
 	}
-	if last := s.records[len(s.records)-1]; last.finished.IsZero() {
+	if last := s.records[len(s.records)-1]; last.finished.IsZero() && !s.hasEnded() {
 		view.CurrentARN = last.arn
 	}
 	for i, d := range s.deployments {
 		running := d.running()
-		pending := d.count(func(m *member) bool {
-			status := aws.ToString(m.task.Status().LastStatus)
-			return !m.leaving && status != "RUNNING" && status != "STOPPED"
-		})
+		pending := d.pending()
 		view.Running += running
 		view.Pending += pending
 		status, desired := "PRIMARY", s.config.Desired

@@ -1,0 +1,82 @@
+package services_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"slipway/local/services"
+)
+
+// TestBreakerOfMany holds that the breaker counts to the threshold of the desired count: a release whose tasks fail two at a time.
+func TestBreakerOfMany(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world, s *services.Scheduler) {
+		asked := config("good:1", 25)
+		asked.MaximumPercent = 108
+		s.Put(asked, false)
+		settle(t, s)
+		asked.Definition.TaskDefinitionArn = aws.String("pull-fails:2")
+		s.Put(asked, false)
+		settle(t, s)
+		if got := len(w.of("pull-fails:2")); got < 13 || got > 14 {
+			t.Errorf("%d tasks failed before the release was taken back, want 13 or 14", got)
+		}
+		if view, _ := s.View(arn); view.Definition != "good:1" || view.Running != 25 {
+			t.Errorf("after the rollback: %s, %d tasks", view.Definition, view.Running)
+		}
+	})
+}
+
+// TestRollbackFails holds that a rollback whose tasks fail, too, ends as such, and that the service is left as it is.
+func TestRollbackFails(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world, s *services.Scheduler) {
+		s.Put(config("one-well:1", 1), false)
+		settle(t, s)
+		s.Put(config("crash:2", 1), false)
+		time.Sleep(time.Second)
+		w.all()[0].Stop("", "lost")
+		settle(t, s)
+		time.Sleep(2 * time.Minute)
+		record := s.Deployments(arn)[0]
+		if record.Status != ecstypes.ServiceDeploymentStatusRollbackFailed || record.FinishedAt == nil || record.Rollback == nil ||
+			!strings.Contains(aws.ToString(record.StatusReason), "tasks failed to start") {
+			t.Errorf("service deployment: %+v, %s", record, aws.ToString(record.StatusReason))
+		}
+		view, _ := s.View(arn)
+		if view.Deployments[0].RolloutState != ecstypes.DeploymentRolloutStateFailed || view.Definition != "one-well:1" || view.Running+view.Pending > 0 {
+			t.Errorf("the service: %+v", view)
+		}
+	})
+}
+
+// TestSources holds that a service deployment names every revision that had tasks when it began, and that none is told of after the
+// service's end.
+func TestSources(t *testing.T) {
+	inBubble(t, func(t *testing.T, _ *world, s *services.Scheduler) {
+		s.Put(config("good:1", 2), false)
+		settle(t, s)
+		var revisions []string
+		for _, next := range []string{"good:2", "good:3"} {
+			view, _ := s.View(arn)
+			revisions = append([]string{view.RevisionARN}, revisions...)
+			s.Put(config(next, 2), false)
+			time.Sleep(startTime + time.Second)
+		}
+		sources := s.Deployments(arn)[0].SourceServiceRevisions
+		if len(sources) != 2 || aws.ToString(sources[0].Arn) != revisions[0] || aws.ToString(sources[1].Arn) != revisions[1] ||
+			sources[0].RunningTaskCount != 2 || sources[1].RunningTaskCount != 2 || sources[1].RequestedTaskCount != 0 {
+			t.Errorf("the sources are %+v, want %v", sources, revisions)
+		}
+		s.Delete(arn)
+		if got := len(s.Deployments(arn)); got != 3 {
+			t.Errorf("while its tasks stop %d service deployments are told of", got)
+		}
+		time.Sleep(time.Minute)
+		if view, _ := s.View(arn); len(s.Deployments(arn)) > 0 || view.CurrentARN != "" {
+			t.Errorf("after the service's end: %+v, and now %q", s.Deployments(arn), view.CurrentARN)
+		}
+	})
+}
