@@ -15,14 +15,14 @@ import (
 	"slipway/local/tasks"
 )
 
-// offer makes known what a service offers by Service Connect. A service that offers nothing yet, or any more, is taken out.
-func (c *containers) offer(config services.Config) error {
+// Primary implements services.Platform: it makes known what a service offers by Service Connect from now on, after a rollback what it
+// offered before. A service that offers nothing yet, or any more, is taken out.
+func (c *containers) Primary(config services.Config) {
 	endpoints, err := connect.Endpoints(config.ARN, config.Connect, config.Definition)
-	if err != nil {
-		return err
+	if err != nil { // amendService has refused such a configuration
+		log.Printf("service connect: %s offers nothing: %v", config.Name, err)
 	}
 	c.mesh.Put(namespaceOf(config.Connect), config.ARN, endpoints)
-	return nil
 }
 
 // namespaceOf is the namespace of a service's part in Service Connect, by its id or name; empty where it has none.

@@ -9,10 +9,12 @@ import (
 	"slices"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"slipway/local/awsapi"
+	"slipway/local/connect"
 	"slipway/local/services"
 )
 
@@ -23,6 +25,15 @@ var describing = []string{"CreateService", "DescribeServices", "UpdateService", 
 var forgotten = []string{
 	"availabilityZoneRebalancing", "capacityProviderStrategy", "deploymentConfiguration", "enableECSManagedTags", "enableExecuteCommand",
 	"healthCheckGracePeriodSeconds", "platformVersion", "propagateTags", "serviceConnectConfiguration",
+}
+
+// inForce is what a service's primary deployment is of, by the names of UpdateService; nil where it has none.
+func inForce(config services.Config) map[string]any {
+	return map[string]any{
+		"taskDefinition": aws.ToString(config.Definition.TaskDefinitionArn), "networkConfiguration": awsapi.Render(config.Network),
+		"loadBalancers": awsapi.Render(config.LoadBalancers), "serviceConnectConfiguration": awsapi.Render(config.Connect),
+		"capacityProviderStrategy": awsapi.Render(config.Capacity),
+	}
 }
 
 // note remembers what a call asks of a service, refuses what moto takes and ECS does not, and returns the call for moto.
@@ -43,14 +54,23 @@ func (c *containers) note(ctx context.Context, operation string, body []byte) ([
 	}
 	key := serviceKey(input["cluster"], service)
 	view, known := c.scheduler.View(c.scheduler.Find(path.Dir(key), path.Base(key)))
+	var untold []string
 	switch {
 	case operation == "CreateService" && view.Draining:
 		return nil, refusal{"InvalidParameterException", "Unable to Start a service that is still Draining."}
 	case operation == "UpdateService" && view.Deleted:
 		return nil, refusal{"ServiceNotActiveException", "Service was not ACTIVE."}
-	case operation == "UpdateService" && known && input["taskDefinition"] == nil:
-		// The one in force stays. moto would go by what was asked for last, and a rollback may lie between.
-		input["taskDefinition"] = view.Definition
+	case operation == "UpdateService" && known:
+		// What the call does not say stays as it is in force. moto would go by what was asked for last, and a rollback may lie between.
+		for name, value := range inForce(view.Config) {
+			if input[name] != nil {
+				continue
+			}
+			untold = append(untold, name)
+			if input[name] = value; value == nil {
+				delete(input, name)
+			}
+		}
 	}
 	body, err := json.Marshal(input)
 	if err != nil {
@@ -60,6 +80,9 @@ func (c *containers) note(ctx context.Context, operation string, body []byte) ([
 	defer c.mu.Unlock()
 	if operation == "CreateService" || c.asked[key] == nil {
 		c.asked[key] = map[string]any{}
+	}
+	for _, name := range untold {
+		delete(c.asked[key], name)
 	}
 	for _, name := range forgotten {
 		value, ok := input[name]
@@ -114,25 +137,32 @@ func (c *containers) amendService(ctx context.Context, operation string, service
 		}
 	}
 	c.mu.Unlock()
-	if strategy, _ := service["capacityProviderStrategy"].([]any); len(strategy) > 0 {
-		delete(service, "launchType") // a service has one or the other; moto makes EC2 of none
-	}
 	switch operation {
 	case "CreateService", "UpdateService":
 		config, err := c.configOf(ctx, service)
 		if err != nil {
 			return err
 		}
-		if err := c.offer(config); err != nil {
+		if _, err := connect.Endpoints(arn, config.Connect, config.Definition); err != nil {
 			return err
 		}
 		c.scheduler.Put(config, force)
 	case "DeleteService":
-		c.mesh.Remove(arn)
 		c.scheduler.Delete(arn)
+		c.mesh.Remove(arn) // last: no rollback offers anything any more
+	}
+	view, known := c.scheduler.View(arn)
+	if known {
+		for name, value := range inForce(view.Config) {
+			if service[name] = value; value == nil {
+				delete(service, name)
+			}
+		}
 	}
 	delete(service, "serviceConnectConfiguration") // which stands with each deployment
-	view, known := c.scheduler.View(arn)
+	if strategy, _ := service["capacityProviderStrategy"].([]any); len(strategy) > 0 {
+		delete(service, "launchType") // a service has one or the other; moto makes EC2 of none
+	}
 	if !known {
 		return nil
 	}
@@ -140,7 +170,6 @@ func (c *containers) amendService(ctx context.Context, operation string, service
 		service["status"] = "DRAINING"
 	}
 	service["desiredCount"], service["runningCount"], service["pendingCount"] = view.Desired, view.Running, view.Pending
-	service["taskDefinition"] = view.Definition
 	service["deployments"] = awsapi.Render(view.Deployments)
 	service["events"] = awsapi.Render(view.Events)
 	service["currentServiceRevisions"] = awsapi.Render(view.RevisionCounts)

@@ -156,3 +156,74 @@ func TestSchedule(t *testing.T) {
 	_, err = api.DeleteScheduleGroup(ctx, &scheduler.DeleteScheduleGroupInput{Name: group})
 	f.ok(err)
 }
+
+// TestRollbackRestores holds that a rollback returns to the network, the load balancers and the part in Service Connect of the release
+// before, that callers reach it as they did, and that another desired count afterwards begins no deployment.
+func TestRollbackRestores(t *testing.T) {
+	f := share(t)
+	define := func(check string, variables ...string) string {
+		return f.defineWith(func(c *ecstypes.ContainerDefinition) {
+			c.PortMappings[0].Name = aws.String("http")
+			c.HealthCheck = &ecstypes.HealthCheck{Command: []string{"CMD-SHELL", check}, Interval: aws.Int32(5), Timeout: aws.Int32(2), Retries: aws.Int32(1)}
+		}, variables...)
+	}
+	offer := func(port int32) ecstypes.ServiceConnectService {
+		return ecstypes.ServiceConnectService{
+			PortName: aws.String("http"), DiscoveryName: aws.String("inner"),
+			ClientAliases: []ecstypes.ServiceConnectClientAlias{{DnsName: aws.String("inner"), Port: aws.Int32(port)}},
+		}
+	}
+	inner := aws.String("inner")
+	service := func() ecstypes.Service {
+		found, err := f.ecs.DescribeServices(t.Context(), &awsecs.DescribeServicesInput{Cluster: &f.cluster, Services: []string{*inner}})
+		f.ok(err)
+		return found.Services[0]
+	}
+	deployments := func() []ecstypes.ServiceDeploymentBrief {
+		listed, err := f.ecs.ListServiceDeployments(t.Context(), &awsecs.ListServiceDeploymentsInput{Cluster: &f.cluster, Service: inner})
+		f.ok(err)
+		return listed.ServiceDeployments
+	}
+	f.connect(*inner, define("true", "REVISION=internal"), offer(80))
+	before := service()
+	bad := define("false", "EXIT_AFTER=0.1")
+	_, err := f.ecs.UpdateService(t.Context(), &awsecs.UpdateServiceInput{
+		Cluster: &f.cluster, Service: inner, TaskDefinition: &bad,
+		NetworkConfiguration: &ecstypes.NetworkConfiguration{AwsvpcConfiguration: &ecstypes.AwsVpcConfiguration{
+			Subnets: f.subnets()[:1], SecurityGroups: f.inVPC("DescribeSecurityGroups", "groupId")[:1],
+		}},
+		ServiceConnectConfiguration: &ecstypes.ServiceConnectConfiguration{Enabled: true, Namespace: &f.cluster, Services: []ecstypes.ServiceConnectService{offer(81)}},
+		DeploymentConfiguration: &ecstypes.DeploymentConfiguration{
+			DeploymentCircuitBreaker: &ecstypes.DeploymentCircuitBreaker{Enable: true, Rollback: true},
+		},
+	})
+	f.ok(err)
+	await(t, "the release is rolled back", func() bool {
+		return deployments()[0].Status == ecstypes.ServiceDeploymentStatusRollbackSuccessful
+	})
+	isAsBefore := func(when string, now ecstypes.Service) {
+		t.Helper()
+		if got := now.NetworkConfiguration.AwsvpcConfiguration.Subnets; len(got) != len(before.NetworkConfiguration.AwsvpcConfiguration.Subnets) {
+			t.Errorf("%s the service shows the subnets %v", when, got)
+		}
+		d := now.Deployments[0]
+		if port := aws.ToInt32(d.ServiceConnectConfiguration.Services[0].ClientAliases[0].Port); port != 80 || len(now.Deployments) != 1 {
+			t.Errorf("%s it offers port %d, and has %d deployments", when, port, len(now.Deployments))
+		}
+	}
+	isAsBefore("after the rollback", service())
+	_, err = f.ecs.UpdateService(t.Context(), &awsecs.UpdateServiceInput{Cluster: &f.cluster, Service: inner, DesiredCount: aws.Int32(2)})
+	f.ok(err)
+	await(t, "two tasks run", func() bool { return service().RunningCount == 2 })
+	isAsBefore("with another count", service())
+	if got := len(deployments()); got != 2 {
+		t.Errorf("another desired count has made %d service deployments", got-2)
+	}
+	f.connect("caller", f.defineWith(func(c *ecstypes.ContainerDefinition) {
+		c.HealthCheck = wellAtOnce
+		c.Command = []string{"python3", "-u", "-c", `import time, urllib.request
+print("got", urllib.request.urlopen("http://inner/health").read().decode())
+time.sleep(3600)`}
+	}))
+	await(t, "a caller is answered", func() bool { return slices.Contains(f.wrote(f.tasksOf("caller")[0]), "got internal") })
+}

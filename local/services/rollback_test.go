@@ -1,6 +1,7 @@
 package services_test
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -77,6 +78,45 @@ func TestSources(t *testing.T) {
 		time.Sleep(time.Minute)
 		if view, _ := s.View(arn); len(s.Deployments(arn)) > 0 || view.CurrentARN != "" {
 			t.Errorf("after the service's end: %+v, and now %q", s.Deployments(arn), view.CurrentARN)
+		}
+	})
+}
+
+// TestRollbackRestores holds that a rollback returns to all that a revision is, that whoever asks for it as it then is, but for the
+// count, begins no deployment, and that what is the service's own stays as it was asked for last.
+func TestRollbackRestores(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world, s *services.Scheduler) {
+		with := func(definition, part, provider string) services.Config {
+			c := config(definition, 1)
+			c.Connect = &ecstypes.ServiceConnectConfiguration{Enabled: true, Namespace: aws.String(part)}
+			c.Network = &ecstypes.NetworkConfiguration{AwsvpcConfiguration: &ecstypes.AwsVpcConfiguration{SecurityGroups: []string{part}}}
+			c.Capacity = []ecstypes.CapacityProviderStrategyItem{{CapacityProvider: aws.String(provider), Weight: 1}}
+			return c
+		}
+		good, bad := with("good:1", "one", "FARGATE"), with("crash:2", "two", "FARGATE_SPOT")
+		bad.MaximumPercent = 150 // which is none of a revision
+		bad.LoadBalancers = append(bad.LoadBalancers, ecstypes.LoadBalancer{TargetGroupArn: aws.String("other"), ContainerPort: aws.Int32(80)})
+		bad.Desired, good.Desired = 2, 2
+		s.Put(good, false)
+		settle(t, s)
+		s.Put(bad, false)
+		settle(t, s)
+		view, _ := s.View(arn)
+		want := good
+		want.MaximumPercent = 150
+		if !reflect.DeepEqual(view.Config, want) {
+			t.Errorf("in force is %+v, want %+v", view.Config, want)
+		}
+		if told := w.primary; len(told) != 3 || told[1] != "two" || told[2] != "one" {
+			t.Errorf("the primary deployments were told to be of %v", told)
+		}
+		again := view.Config
+		again.Desired = 3
+		again.Network = &ecstypes.NetworkConfiguration{AwsvpcConfiguration: &ecstypes.AwsVpcConfiguration{SecurityGroups: []string{"one"}, Subnets: []string{}}}
+		s.Put(again, false)
+		time.Sleep(time.Minute)
+		if view, _ := s.View(arn); view.Running != 3 || len(s.Deployments(arn)) != 2 {
+			t.Errorf("the count alone has made %d service deployments: %+v", len(s.Deployments(arn)), view)
 		}
 	})
 }

@@ -82,12 +82,13 @@ func (s *service) giveUp(why cause, rollback bool) {
 	s.completed = nil // it is no place to return to until it has completed again
 	back.state, back.updated, back.isRollback, back.failed = ecstypes.DeploymentRolloutStateInProgress, time.Now(), true, 0
 	back.reason, back.settled = fmt.Sprintf(why.back, back.id), time.Time{}
-	back.config.Desired = s.config.Desired
+	s.config = s.config.revised(back.config)
+	back.config = s.config
 	s.tell("rolling back to deployment ecs-svc/%s.", back.id)
 	last.status, last.rollbackTo, last.rolledBack = ecstypes.ServiceDeploymentStatusRollbackInProgress, back.revision, time.Now()
 	last.reason = why.record
 	s.deployments = append([]*deployment{back}, slices.DeleteFunc(s.deployments, func(d *deployment) bool { return d == back })...)
-	s.config.Definition, s.config.LoadBalancers, s.config.Network = back.config.Definition, back.config.LoadBalancers, back.config.Network
+	s.scheduler.platform.Primary(back.config)
 }
 
 // conclude ends a deployment that has what it wants: all its tasks healthy, and no older one left.

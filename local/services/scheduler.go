@@ -12,13 +12,17 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math/big"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+
+	"slipway/local/awsapi"
 )
 
 // Task is a running task.
@@ -41,9 +45,11 @@ type Launch struct {
 	Changed    func()
 }
 
-// Platform runs tasks. Start returns at once; the task goes on by itself.
+// Platform runs tasks. Start returns at once; the task goes on by itself. Primary is told of each revision that becomes a service's
+// primary one, by a deployment or by a rollback, in that order; it must not call the Scheduler.
 type Platform interface {
 	Start(Launch) Task
+	Primary(Config)
 }
 
 // Targets are the target groups of a load balancer.
@@ -68,6 +74,22 @@ type Config struct {
 	Network            *ecstypes.NetworkConfiguration
 	Connect            *ecstypes.ServiceConnectConfiguration
 	Capacity           []ecstypes.CapacityProviderStrategyItem // shown, and no more: every task runs on this machine
+}
+
+// revised is the configuration with another revision: what ServiceRevision has of it. The rest is the service's own.
+func (c Config) revised(to Config) Config {
+	c.Definition, c.LoadBalancers, c.Network, c.Connect, c.Capacity = to.Definition, to.LoadBalancers, to.Network, to.Connect, to.Capacity
+	return c
+}
+
+// differs says whether a deployment is due to get to another configuration. What is empty and what is absent is the same.
+func (c Config) differs(to Config) bool {
+	parts := func(c Config) any {
+		return []any{
+			aws.ToString(c.Definition.TaskDefinitionArn), awsapi.Render(c.LoadBalancers), awsapi.Render(c.Network), awsapi.Render(c.Connect),
+		}
+	}
+	return !reflect.DeepEqual(parts(c), parts(to))
 }
 
 // launchType is what ECS shows of a service that has no strategy of capacity providers.
@@ -140,6 +162,7 @@ type View struct {
 	Deleted        bool
 	Draining       bool // deleted, and tasks still stop
 	Definition     string
+	Config         Config // of the primary deployment
 	Desired        int
 	Running        int
 	Pending        int

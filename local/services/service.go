@@ -3,7 +3,6 @@ package services
 import (
 	"context"
 	"fmt"
-	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -110,10 +109,7 @@ func (s *service) update(config Config, force bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	// Compared with what is in force, not with what was asked for last: a rollback may lie between.
-	current := s.deployments[0].config
-	differs := aws.ToString(current.Definition.TaskDefinitionArn) != aws.ToString(config.Definition.TaskDefinitionArn) ||
-		!reflect.DeepEqual(current.LoadBalancers, config.LoadBalancers) || !reflect.DeepEqual(current.Network, config.Network) ||
-		!reflect.DeepEqual(current.Connect, config.Connect)
+	differs := s.deployments[0].config.differs(config)
 	s.config = config
 	if differs || force {
 		s.deploy(config)
@@ -169,6 +165,7 @@ func (s *service) deploy(config Config) {
 		ServiceConnectConfiguration: config.Connect,
 	})
 	s.steady = false
+	s.scheduler.platform.Primary(config)
 }
 
 // arn names something below the service: arn:aws:ecs:REGION:ACCOUNT:KIND/CLUSTER/SERVICE/ID.
@@ -221,7 +218,8 @@ func (s *service) view() View {
 	primary := s.deployments[0]
 	view := View{
 		Deleted: s.deleted, Draining: s.deleted && s.active() > 0, Desired: s.config.Desired,
-		Definition: aws.ToString(primary.config.Definition.TaskDefinitionArn), RevisionARN: primary.revision,
+		Definition: aws.ToString(primary.config.Definition.TaskDefinitionArn), Config: primary.config,
+		RevisionARN: primary.revision,
 	}
 	if last := s.records[len(s.records)-1]; last.finished.IsZero() && !s.hasEnded() {
 		view.CurrentARN = last.arn

@@ -33,6 +33,8 @@ type world struct {
 	least  int                                                  // healthy targets, once there were any
 	sick   bool                                                 // every check fails
 	alarms map[string]bool                                      // those that ring
+
+	primary []string // the namespace of each revision that became the primary one
 }
 
 func newWorld() *world {
@@ -66,6 +68,14 @@ func (w *world) Start(launch services.Launch) services.Task {
 	w.most = max(w.most, alive)
 	go task.live()
 	return task
+}
+
+func (w *world) Primary(config services.Config) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if config.Connect != nil {
+		w.primary = append(w.primary, aws.ToString(config.Connect.Namespace))
+	}
 }
 
 // all returns every task that was ever started.
