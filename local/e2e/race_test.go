@@ -2,12 +2,14 @@ package e2e
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
@@ -25,8 +27,9 @@ func (c checkout) race(t *testing.T) {
 	c.adapt(t, "production", map[string]any{ // so that both build, in one account
 		"slipway:revision": "", "slipway:imagesPromoteFrom": "", "slipway:registryAccount": "",
 	})
-	// The build takes longer than a run takes to ask for the tag: both ask before either has pushed.
-	raced := c.change(t, "backend/Dockerfile", c.read(t, "backend/Dockerfile")+"RUN sleep 20\n")
+	// The build takes longer than a run takes to ask for the tag: both ask before either has pushed. No engine has this layer yet.
+	slow := fmt.Sprintf("RUN sleep 20; : %d\n", time.Now().UnixNano())
+	raced := c.change(t, "backend/Dockerfile", c.read(t, "backend/Dockerfile")+slow)
 	var (
 		jobs sync.WaitGroup
 		mu   sync.Mutex
