@@ -107,6 +107,28 @@ func locked(state string) ([]string, error) {
 	return filepath.Glob(filepath.Join(state, ".pulumi", "locks", "*", "*", "*", "*.json"))
 }
 
+// mendState puts right what a CLI left half written that was killed, and says so. It writes the state itself in one go, and beside each
+// file another, with its kind and checksum alone, that it does not: an empty one there keeps the CLI from reading the state.
+func mendState(state string, out io.Writer) error {
+	return filepath.WalkDir(filepath.Join(state, ".pulumi"), func(path string, entry fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil || entry.IsDir() || filepath.Ext(path) != ".attrs" {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		if errors.Is(err, fs.ErrNotExist) || json.Valid(content) { // the former where another stack's run goes on
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		_, _ = fmt.Fprintf(out, "engine: removing %s, which a run that was killed left half written; it holds nothing of the state\n", filepath.Base(path))
+		return removeIfThere(path)
+	})
+}
+
 // freeLocks removes locks of the state whose process is gone, and says so. A lock whose process lives is left alone: the
 // CLI then names its owner.
 func freeLocks(state string, out io.Writer) error {

@@ -108,7 +108,7 @@ func (e Engine) stack(ctx context.Context, cli command, running cloud.State) (*s
 	if err := os.MkdirAll(state, 0o700); err != nil {
 		return nil, fmt.Errorf("make a folder for the state: %w", err)
 	}
-	if err := freeLocks(state, e.Out); err != nil {
+	if err := errors.Join(freeLocks(state, e.Out), mendState(state, e.Out)); err != nil {
 		return nil, err
 	}
 	environment := awsEnvironment(running.Endpoint)
