@@ -79,7 +79,7 @@ func TestReleaseWhileSick(t *testing.T) {
 				}
 				w.sicken(s, false)
 				settle(t, s)
-				if view, _ := s.View(arn); view.Definition != "good:1" || view.Running != 2 {
+				if view, _ := s.View(arn); inForce(view) != "good:1" || view.Running != 2 {
 					t.Errorf("after all is well again: %+v", view)
 				}
 			})
@@ -106,7 +106,7 @@ func TestLostWhileReleased(t *testing.T) {
 					return true
 				})
 				settle(t, s)
-				if view, _ := s.View(arn); view.Definition != want || view.Running != 1 || len(view.Deployments) != 1 || len(w.of("good:1")) > 2 {
+				if view, _ := s.View(arn); inForce(view) != want || view.Running != 1 || len(view.Deployments) != 1 || len(w.of("good:1")) > 2 {
 					t.Errorf("after the release, and %d tasks of the one before: %+v", len(w.of("good:1")), view)
 				}
 			})

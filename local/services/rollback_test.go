@@ -25,8 +25,8 @@ func TestBreakerOfMany(t *testing.T) {
 		if got := len(w.of("pull-fails:2")); got < 13 || got > 14 {
 			t.Errorf("%d tasks failed before the release was taken back, want 13 or 14", got)
 		}
-		if view, _ := s.View(arn); view.Definition != "good:1" || view.Running != 25 {
-			t.Errorf("after the rollback: %s, %d tasks", view.Definition, view.Running)
+		if view, _ := s.View(arn); inForce(view) != "good:1" || view.Running != 25 {
+			t.Errorf("after the rollback: %s, %d tasks", inForce(view), view.Running)
 		}
 	})
 }
@@ -47,7 +47,7 @@ func TestRollbackFails(t *testing.T) {
 			t.Errorf("service deployment: %+v, %s", record, aws.ToString(record.StatusReason))
 		}
 		view, _ := s.View(arn)
-		if view.Deployments[0].RolloutState != ecstypes.DeploymentRolloutStateFailed || view.Definition != "one-well:1" || view.Running+view.Pending > 0 {
+		if view.Deployments[0].RolloutState != ecstypes.DeploymentRolloutStateFailed || inForce(view) != "one-well:1" || view.Running+view.Pending > 0 {
 			t.Errorf("the service: %+v", view)
 		}
 	})

@@ -160,8 +160,7 @@ func (s *Scheduler) Wake() {
 // View is what DescribeServices tells of a service.
 type View struct {
 	Deleted        bool
-	Draining       bool // deleted, and tasks still stop
-	Definition     string
+	Draining       bool   // deleted, and tasks still stop
 	Config         Config // of the primary deployment
 	Desired        int
 	Running        int

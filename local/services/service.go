@@ -218,8 +218,7 @@ func (s *service) view() View {
 	primary := s.deployments[0]
 	view := View{
 		Deleted: s.deleted, Draining: s.deleted && s.active() > 0, Desired: s.config.Desired,
-		Definition: aws.ToString(primary.config.Definition.TaskDefinitionArn), Config: primary.config,
-		RevisionARN: primary.revision,
+		Config: primary.config, RevisionARN: primary.revision,
 	}
 	if last := s.records[len(s.records)-1]; last.finished.IsZero() && !s.hasEnded() {
 		view.CurrentARN = last.arn

@@ -270,6 +270,11 @@ func said(view services.View, words string) bool {
 	return false
 }
 
+// inForce is the task definition of a service's primary deployment.
+func inForce(view services.View) string {
+	return aws.ToString(view.Config.Definition.TaskDefinitionArn)
+}
+
 // TestGoodRelease holds that new tasks are healthy before old ones go, that the bounds are kept, and what the API tells.
 func TestGoodRelease(t *testing.T) {
 	for _, desired := range []int{1, 2, 5} {
@@ -286,7 +291,7 @@ func TestGoodRelease(t *testing.T) {
 				}
 				took := settle(t, s)
 				view, _ := s.View(arn)
-				if view.Definition != "good:2" || view.Running != desired || len(view.Deployments) != 1 || view.CurrentARN != "" {
+				if inForce(view) != "good:2" || view.Running != desired || len(view.Deployments) != 1 || view.CurrentARN != "" {
 					t.Errorf("after the release: %+v", view)
 				}
 				if want := startTime + checkTime + drainTime; took < want || took > want+3*time.Second {
@@ -346,7 +351,7 @@ func TestAlarms(t *testing.T) {
 				w.ring("unhealthy", "another's")
 				settle(t, s)
 				view, _ := s.View(arn)
-				if view.Definition != "good:1" || len(view.Deployments) != 1 || view.Running != 2 {
+				if inForce(view) != "good:1" || len(view.Deployments) != 1 || view.Running != 2 {
 					t.Errorf("after the rollback: %+v", view)
 				}
 				if _, least := w.bounds(); least < 2 {
@@ -386,12 +391,12 @@ func TestUnheardAlarms(t *testing.T) {
 				time.Sleep(startTime + time.Second)
 				w.ring(c.after...)
 				settle(t, s)
-				if view, _ := s.View(arn); view.Definition != "good:2" {
+				if view, _ := s.View(arn); inForce(view) != "good:2" {
 					t.Errorf("it was taken back: %v", view.Events)
 				}
 				w.ring("5xx")
 				time.Sleep(time.Minute)
-				if view, _ := s.View(arn); view.Definition != "good:2" || view.Running != 2 {
+				if view, _ := s.View(arn); inForce(view) != "good:2" || view.Running != 2 {
 					t.Errorf("an alarm after the release took it back: %v", view.Events)
 				}
 			})
@@ -411,7 +416,7 @@ func TestAlarmWithoutRollback(t *testing.T) {
 		w.ring("5xx")
 		settle(t, s)
 		view, _ := s.View(arn)
-		if view.Definition != "good:2" || view.Deployments[0].RolloutState != ecstypes.DeploymentRolloutStateFailed {
+		if inForce(view) != "good:2" || view.Deployments[0].RolloutState != ecstypes.DeploymentRolloutStateFailed {
 			t.Errorf("%+v", view)
 		}
 	})
@@ -429,7 +434,7 @@ func TestBreaker(t *testing.T) {
 				s.Put(config(bad, 2), false)
 				settle(t, s)
 				view, _ := s.View(arn)
-				if view.Definition != "good:1" || len(view.Deployments) != 1 || view.Running != 2 {
+				if inForce(view) != "good:1" || len(view.Deployments) != 1 || view.Running != 2 {
 					t.Errorf("after the rollback: %+v", view)
 				}
 				if aws.ToString(view.Deployments[0].Id) != aws.ToString(before.Deployments[0].Id) {
@@ -452,7 +457,7 @@ func TestBreaker(t *testing.T) {
 				settle(t, s)
 				s.Put(config(bad, 2), false)
 				settle(t, s)
-				if view, _ := s.View(arn); view.Definition != "good:3" {
+				if view, _ := s.View(arn); inForce(view) != "good:3" {
 					t.Errorf("after a second rollback: %+v", view)
 				}
 			})
@@ -476,8 +481,8 @@ func TestReset(t *testing.T) {
 			}
 		}
 		// Two crash before the first is well, and three after it.
-		if view.Definition != "good:1" || started != 6 {
-			t.Errorf("after %d tasks, of which one was well, the service runs %s; want a rollback after 6", started, view.Definition)
+		if inForce(view) != "good:1" || started != 6 {
+			t.Errorf("after %d tasks, of which one was well, the service runs %s; want a rollback after 6", started, inForce(view))
 		}
 	})
 }
@@ -509,7 +514,7 @@ func TestNothingToReturnTo(t *testing.T) {
 		}
 		s.Put(config("good:2", 1), false)
 		settle(t, s)
-		if view, _ := s.View(arn); view.Running != 1 || view.Definition != "good:2" {
+		if view, _ := s.View(arn); view.Running != 1 || inForce(view) != "good:2" {
 			t.Errorf("after the mended release: %+v", view)
 		}
 	})
@@ -545,7 +550,7 @@ func TestMinimum(t *testing.T) {
 		s.Put(asked, false)
 		settle(t, s)
 		most, least := w.bounds()
-		if view, _ := s.View(arn); view.Definition != "good:2" || most != 4 || least != 2 {
+		if view, _ := s.View(arn); inForce(view) != "good:2" || most != 4 || least != 2 {
 			t.Errorf("%d tasks at most, %d healthy at least, want 4 and 2; %+v", most, least, view)
 		}
 	})
