@@ -2,7 +2,10 @@
 package awsapi
 
 import (
+	"net/http"
+
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 )
 
@@ -27,5 +30,6 @@ func ConfigAs(endpoint, key string) aws.Config {
 		Region:       Region,
 		BaseEndpoint: aws.String(endpoint),
 		Credentials:  credentials.NewStaticCredentialsProvider(key, "test", ""),
+		HTTPClient:   &http.Client{Transport: whole{awshttp.NewBuildableClient().GetTransport()}},
 	}
 }
