@@ -150,7 +150,7 @@ type Outcome struct {
 	Took       time.Duration
 	Commands   []string // undisturbed ones, with how long they took
 	Disturbed  []string // what the disturbed steps did: failed, killed, impatient, unharmed
-	Met        bool     // whether the fault came about: a call met it, or the cloud had it in force, and lived to say so
+	Met        bool     // whether the fault came about: a call met it, or, of one that is for no call, the cloud had it in force
 	Explained  []string // the tool's words about starting over, or about locks
 	Violations []string
 }

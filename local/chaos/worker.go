@@ -24,9 +24,10 @@ import (
 )
 
 const (
-	impatience = 75 * time.Second // after which a person would end a disturbed step
-	patience   = 4 * time.Minute  // after which an undisturbed one counts as hanging
-	settling   = 45 * time.Second // of the tasks and the load balancer, after a step
+	impatience = 75 * time.Second       // after which a person would end a disturbed step
+	patience   = 4 * time.Minute        // after which an undisturbed one counts as hanging
+	settling   = 45 * time.Second       // of the tasks and the load balancer, after a step
+	asking     = 100 * time.Millisecond // between two questions about a fault
 )
 
 // worker is a clone with a cloud of its own.
@@ -151,11 +152,11 @@ func (w *worker) disturb(ctx context.Context, s step, words []string, p plan, o 
 	go func() { ended <- command.Wait() }()
 	faulty, cancel := context.WithCancel(ctx)
 	defer cancel()
-	added := make(chan bool, 1)
+	met := make(chan bool, 1)
 	if p.faultStep == s {
-		go func() { added <- w.addFault(faulty, p) }()
+		go func() { met <- w.inflict(faulty, p.fault) }()
 	} else {
-		added <- false
+		met <- o.Met
 	}
 	end, why := impatience, "impatient"
 	if p.killStep == s {
@@ -179,9 +180,7 @@ func (w *worker) disturb(ctx context.Context, s step, words []string, p plan, o 
 		verdict = why
 	}
 	cancel()
-	if <-added { // waited for: a late one would be met by what is not to be disturbed
-		o.Met = w.met(ctx, p.fault)
-	}
+	o.Met = <-met // waited for: a late fault would be met by what is not to be disturbed
 	_, _ = fmt.Fprintf(w.log, "\n--- disturbed: %s, ended %s: %s\n", words[0], time.Now().Format(time.TimeOnly), verdict)
 	w.log.Write(out.Bytes())
 	o.explain(out.String())
@@ -190,29 +189,42 @@ func (w *worker) disturb(ctx context.Context, s step, words []string, p plan, o 
 
 func (w *worker) cloudDir() string { return filepath.Join(w.dir, ".slipway", "cloud") }
 
-// addFault puts the plan's fault in force once the cloud runs, and says whether it did.
-func (w *worker) addFault(ctx context.Context, p plan) bool {
+// inflict puts a fault in force once the cloud runs, and says whether it came about before ctx ended.
+func (w *worker) inflict(ctx context.Context, fault faults.Fault) bool {
 	for {
 		if state, ok := cloud.Running(ctx, w.cloudDir()); ok {
-			return cloud.AddFault(ctx, state.Endpoint, p.fault) == nil // the cloud may end at this moment
+			return cloud.AddFault(ctx, state.Endpoint, fault) == nil && w.cameAbout(ctx, state, fault) // the cloud may end at this moment
 		}
 		select {
 		case <-ctx.Done():
 			return false
-		case <-time.After(100 * time.Millisecond):
+		case <-time.After(asking):
 		}
 	}
 }
 
-// met says whether a fault that was put in force came about: one of calls was met as soon as it is not listed as it was drawn. A cloud that
-// has ended cannot tell.
-func (w *worker) met(ctx context.Context, fault faults.Fault) bool {
-	state, ok := cloud.Running(ctx, w.cloudDir())
-	if !ok {
-		return false
+// cameAbout says whether a fault that is in force in a cloud comes about: one of calls was met as soon as it is not listed as it was drawn.
+// It asks all the while, since a cloud that has ended cannot tell, and once more when ctx has ended.
+func (w *worker) cameAbout(ctx context.Context, in cloud.State, fault faults.Fault) bool {
+	if !fault.OfCall() {
+		return true
 	}
-	listed, err := cloud.Faults(ctx, state.Endpoint)
-	return err == nil && (!fault.OfCall() || !slices.Contains(listed, fault))
+	ask := context.WithoutCancel(ctx)
+	for {
+		over := ctx.Err() != nil
+		if now, ok := cloud.Running(ask, w.cloudDir()); ok && now.ID == in.ID { // another one has never had the fault
+			if listed, err := cloud.Faults(ask, now.Endpoint); err == nil && !slices.Contains(listed, fault) {
+				return true
+			}
+		}
+		if over {
+			return false
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(asking):
+		}
+	}
 }
 
 // kill kills what is left of a run, beside the tool.

@@ -51,21 +51,26 @@ func (t serviceTask) IP() string { return t.Task.Status().PrivateIP() }
 func (c *containers) keep(task *tasks.Task, cluster string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.tasks = stillShown(c.tasks, func(k *kept) *time.Time { return k.task.Status().StoppedAt }, time.Now())
+	c.tasks = append(c.tasks, &kept{task, cluster})
+}
+
+// stillShown is what the API shows of tasks, the oldest first, by when they stopped.
+func stillShown[T any](all []T, stoppedAt func(T) *time.Time, now time.Time) []T {
 	stopped := 0
-	for _, k := range c.tasks {
-		if k.task.Status().StoppedAt != nil {
+	for _, one := range all {
+		if stoppedAt(one) != nil {
 			stopped++
 		}
 	}
-	c.tasks = slices.DeleteFunc(c.tasks, func(k *kept) bool { // the oldest first
-		at := k.task.Status().StoppedAt
-		if at == nil || time.Since(*at) <= shownAfterStop && stopped <= mostStopped {
+	return slices.DeleteFunc(all, func(one T) bool {
+		at := stoppedAt(one)
+		if at == nil || now.Sub(*at) <= shownAfterStop && stopped <= mostStopped {
 			return false
 		}
 		stopped--
 		return true
 	})
-	c.tasks = append(c.tasks, &kept{task, cluster})
 }
 
 // lose kills tasks as a dying node would, all of them where most is 0.

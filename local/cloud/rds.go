@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log"
@@ -43,9 +42,6 @@ type databases struct {
 	surplus   map[string]string            // by instance: a secret that moto makes too many
 }
 
-// condition is what is wrong with a server on demand.
-type condition struct{ down, slow, full bool }
-
 const (
 	postgresPort    = 5432
 	forceTLSSince   = 15 // the major version from which rds.force_ssl is on by default (RDS User Guide, "Requiring an SSL connection")
@@ -79,12 +75,6 @@ func (d *databases) refuse(operation string, form url.Values) error {
 		return refusal{"InvalidDBInstanceState", fmt.Sprintf("Instance %s is not in a state for this: it is %s.", id, status)}
 	}
 	return nil
-}
-
-// setsPassword says whether a modification gives an instance another password: with the latter moto has made another secret, which
-// has none yet.
-func setsPassword(form url.Values) bool {
-	return form.Get("RotateMasterUserPassword") == "true" || form.Get("ManageMasterUserPassword") == "true"
 }
 
 // amend has the servers follow what a call has asked for, and shows their states.
@@ -267,101 +257,4 @@ func forcesTLS(parameters map[string]string, major string) bool {
 	}
 	version, err := strconv.Atoi(major)
 	return err == nil && version >= forceTLSSince
-}
-
-// keepPassword puts a password into the secret of an instance.
-func (d *databases) keepPassword(ctx context.Context, found rdstypes.DBInstance, password string) error {
-	secret, err := json.Marshal(map[string]string{"username": aws.ToString(found.MasterUsername), "password": password})
-	if err != nil {
-		return fmt.Errorf("render a secret: %w", err)
-	}
-	_, err = d.secrets.PutSecretValue(ctx, &secretsmanager.PutSecretValueInput{
-		SecretId: found.MasterUserSecret.SecretArn, SecretString: aws.String(string(secret)),
-	})
-	if err != nil {
-		return fmt.Errorf("keep the password of instance %s: %w", aws.ToString(found.DBInstanceIdentifier), err)
-	}
-	return nil
-}
-
-// rotate gives an instance another password, as RDS does every seven days, and on demand. The secret follows the server, which may
-// refuse.
-func (d *databases) rotate(ctx context.Context, id string) error {
-	found, err := d.describe(ctx, id)
-	if err != nil {
-		return err
-	}
-	password, err := random()
-	if err != nil {
-		return err
-	}
-	if err := d.servers.SetPassword(ctx, id, password); err != nil {
-		return err
-	}
-	return d.keepPassword(ctx, found, password)
-}
-
-// wanted is what is to be wrong with every server, by the faults in force.
-func (d *databases) wanted() condition {
-	return condition{down: d.faults.Has(faults.DatabaseDown), slow: d.faults.Has(faults.DatabaseSlow), full: d.faults.Has(faults.DatabaseFull)}
-}
-
-// follow carries out the faults of databases that are in force, and ends those that no longer are.
-func (d *databases) follow(ctx context.Context) error {
-	found, err := d.api.DescribeDBInstances(ctx, &rds.DescribeDBInstancesInput{})
-	if err != nil {
-		return fmt.Errorf("list instances: %w", err)
-	}
-	var problems []error
-	for _, one := range found.DBInstances {
-		if id := aws.ToString(one.DBInstanceIdentifier); d.servers.Known(id) {
-			problems = append(problems, d.bring(ctx, id, d.wanted()))
-		}
-	}
-	return errors.Join(problems...)
-}
-
-// slowDuty is the part of the time that a slow server gets.
-const slowDuty = 0.1
-
-// bring changes what is wrong with a server to what is wanted. A change that fails stays due, for the next time.
-func (d *databases) bring(ctx context.Context, id string, wanted condition) error {
-	d.bringing.Lock()
-	defer d.bringing.Unlock()
-	d.mu.Lock()
-	now := d.ailing[id]
-	d.mu.Unlock()
-	duty := 1.0
-	if wanted.slow {
-		duty = slowDuty
-	}
-	var problems []error
-	for _, change := range []struct {
-		due bool
-		do  func() error
-		is  *bool
-		now bool
-	}{
-		// What ends comes first: a server that is down can neither be filled nor freed.
-		{now.down && !wanted.down, func() error { return d.servers.Up(ctx, id) }, &now.down, false},
-		{now.full && !wanted.full, func() error { return d.servers.FreeDisk(ctx, id) }, &now.full, false},
-		{!now.full && wanted.full, func() error { return d.servers.FillDisk(ctx, id) }, &now.full, true},
-		{now.slow != wanted.slow, func() error { return d.servers.Slow(ctx, id, duty) }, &now.slow, wanted.slow},
-		{!now.down && wanted.down, func() error { return d.servers.Down(ctx, id) }, &now.down, true},
-	} {
-		if !change.due {
-			continue
-		}
-		if err := change.do(); err != nil {
-			problems = append(problems, err)
-			continue
-		}
-		*change.is = change.now
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.servers.Known(id) { // it may have been deleted meanwhile
-		d.ailing[id] = now
-	}
-	return errors.Join(problems...)
 }
