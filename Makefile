@@ -109,7 +109,7 @@ test-local: ## tests of the embedded cloud's parts
 
 test-embedded: $(LOCAL) ## the program in the embedded cloud: up, a page in a browser, releases under load, kills, down
 	@mkdir -p out
-	cd local && SLIPWAY_LOCAL=$(LOCAL) go test -count=1 -v -timeout 80m -artifacts -outputdir $(CURDIR)/out ./e2e
+	cd local && SLIPWAY_LOCAL=$(LOCAL) go test -count=1 -v -parallel 2 -timeout 80m -artifacts -outputdir $(CURDIR)/out ./e2e
 
 test-backend: ## the backend's tests, against a real PostgreSQL
 	cd backend && $(MAKE) --no-print-directory -f ../Makefile .backend

@@ -26,6 +26,7 @@ const cloudWatch = "2010-08-01"
 // which one goes off is taken back, and `up` names it; when all is switched off again, nothing of it is left, and ECS watches no more.
 // The calls are within the deploy role's permissions, and make use of those that are for this.
 func TestAlarms(t *testing.T) {
+	t.Parallel()
 	c := clone(t)
 	const alarm = "myapp-staging-edge-5xx"
 	values := throwAway(map[string]any{

@@ -1,4 +1,5 @@
-// Package e2e runs the whole program in the embedded cloud, from a clean clone, by the commands of the README.
+// Package e2e runs the whole program in the embedded cloud, from a clean clone, by the commands of the README. Tests that mostly wait run two
+// at a time; those that count requests, look at the whole machine or run two jobs themselves have it to themselves.
 package e2e
 
 import (
@@ -197,6 +198,7 @@ func TestStack(t *testing.T) {
 // TestKilled kills `up` with no warning, again and again, each time later, in every second round the Pulumi CLI with it,
 // as a machine that loses its power would; then one up must converge, with nothing doubled.
 func TestKilled(t *testing.T) {
+	t.Parallel()
 	whole := clone(t)
 	whole.local(t, "up")
 	want := kinds(whole.inventory(t))

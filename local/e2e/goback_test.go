@@ -35,6 +35,7 @@ var builds = regexp.MustCompile(`docker:index:Image \S+ creating`)
 // configuration, and from one that has a service more. What that service would leave behind, its repository and its secret, stays, so
 // that the stack goes forward again to where it was.
 func TestGoBack(t *testing.T) {
+	t.Parallel()
 	c := clone(t)
 	good := c.head(t)
 	c.local(t, "up")

@@ -35,6 +35,7 @@ const (
 // TestHTTPS takes a stack of staging's shape through life under a domain: it comes to life with one, loses it, gets it again while
 // clients ask, and goes with it. Names resolve nowhere here, so the clients are told where they lead.
 func TestHTTPS(t *testing.T) {
+	t.Parallel()
 	c := clone(t)
 	committed := c.read(t, "Pulumi.staging.yaml")
 	plain := func() {

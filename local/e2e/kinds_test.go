@@ -73,6 +73,7 @@ func (c checkout) addService(t *testing.T, name, program string) {
 // and ends well, and its runs are watched. A release reaches them, and a worker that crashes is told; without their rows they are gone.
 // The calls are within the deploy role's permissions, and make use of those that are for this.
 func TestThirdService(t *testing.T) {
+	t.Parallel()
 	c := clone(t)
 	c.adapt(t, "staging", throwAway(map[string]any{"slipway:alarms": true}))
 	two := c.read(t, "Pulumi.yaml")

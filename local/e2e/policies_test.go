@@ -26,6 +26,7 @@ import (
 // role allows no write, and what each role allows was used, or is explained in local/policies. The deploy role is refused what
 // would change itself, the boundary, the trust or the preview role. Its life has a release that fails in it, and the way back.
 func TestPolicies(t *testing.T) {
+	t.Parallel()
 	c := clone(t)
 	c.adapt(t, "staging", throwAway(map[string]any{"slipway:registryAccounts": []string{"210987654321"}}))
 	good := c.commit(t)
