@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"slipway/infra/config"
+	"slipway/infra/registry"
 	"slipway/local/coldstart"
 	"slipway/local/dockerplugin"
 	"slipway/local/engine"
@@ -110,12 +111,20 @@ func (b bench) images(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	return b.builds(ctx, cfg)
+}
+
+func (b bench) builds(ctx context.Context, cfg *config.Config) error {
+	platform, err := registry.Platform(ctx, cfg.Images.Platform, true)
+	if err != nil {
+		return err
+	}
 	for _, row := range cfg.Services {
 		build := dockerplugin.Build{
 			Name:       "slipway-bench/" + row.Name + ":latest", // a name that nothing runs and no registry sees
 			Context:    filepath.Join(b.clone, row.Folder),
 			Dockerfile: filepath.Join(b.clone, row.Folder, row.Dockerfile),
-			Target:     row.Target, Args: row.BuildArgs, Platform: cfg.Images.Platform, Network: cfg.Images.BuildNetwork,
+			Target:     row.Target, Args: row.BuildArgs, Platform: platform, Network: cfg.Images.BuildNetwork,
 		}
 		cold := build
 		cold.NoCache = true

@@ -1,12 +1,16 @@
 package bench
 
 import (
+	"bytes"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"slipway/infra/config"
+	"slipway/local/tools"
 )
 
 func TestMedian(t *testing.T) {
@@ -40,5 +44,37 @@ func TestSources(t *testing.T) {
 		if _, err := os.Stat(filepath.Join("..", "..", service, source.file)); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// TestBuilds holds that a service's image is built as the embedded stack has it, on the engine's own platform, and that both of its figures
+// are printed.
+func TestBuilds(t *testing.T) {
+	if err := tools.EnsureDocker(t.Context(), t.Output()); err != nil {
+		t.Fatal(err)
+	}
+	clone := t.TempDir()
+	for name, content := range map[string]string{"Dockerfile": "FROM scratch\nCOPY file /file\n", "file": "content"} {
+		if err := os.WriteFile(filepath.Join(clone, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const image = "slipway-bench/tiny:latest"
+	t.Cleanup(func() { _ = exec.Command("docker", "image", "rm", image).Run() })
+	var printed bytes.Buffer
+	err := bench{out: &printed, clone: clone}.builds(t.Context(), &config.Config{
+		Images:   config.Images{Platform: "native"},
+		Services: []config.Service{{Name: "tiny", Folder: ".", Dockerfile: "Dockerfile"}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := printed.String(); !strings.Contains(text, "image tiny, cold") || !strings.Contains(text, "image tiny, after a one-line change") {
+		t.Errorf("what is printed lacks a figure:\n%s", text)
+	}
+	platform, err := exec.CommandContext(t.Context(), "docker", "image", "inspect", "--format", "{{.Os}}/{{.Architecture}}", image).Output()
+	engine, problem := exec.CommandContext(t.Context(), "docker", "version", "--format", "{{.Server.Os}}/{{.Server.Arch}}").Output()
+	if err != nil || problem != nil || !bytes.Equal(platform, engine) {
+		t.Errorf("the image is for %s, the engine %s (%v, %v)", platform, engine, err, problem)
 	}
 }
