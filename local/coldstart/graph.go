@@ -16,6 +16,7 @@ import (
 
 	"slipway/infra"
 	"slipway/infra/infratest"
+	"slipway/infra/registry"
 	"slipway/ops/deliver"
 )
 
@@ -43,6 +44,7 @@ func Read(stack string, change map[string]string) (Graph, error) {
 		return nil, err
 	}
 	settings[infratest.Project+":imagesAllowDirty"] = "true"
+	settings[infratest.Project+":imagesPlatform"] = registry.Native // nothing is built, so that any engine will do
 	for key, value := range change {
 		settings[infratest.Project+":"+key] = value
 	}
