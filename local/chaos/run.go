@@ -163,7 +163,7 @@ func (w *worker) converge(ctx context.Context, mayBeGone bool, o *Outcome) error
 
 // runs says whether a revision answers, within the time that tasks and checks take.
 func (w *worker) runs(ctx context.Context, revision string) bool {
-	return w.await(ctx, func() bool {
+	return settles(ctx, func() bool {
 		response, err := get(ctx, w.url()+"/api/revision")
 		if err != nil {
 			return false
@@ -172,15 +172,6 @@ func (w *worker) runs(ctx context.Context, revision string) bool {
 		var answer struct{ Revision string }
 		return json.NewDecoder(response.Body).Decode(&answer) == nil && strings.HasPrefix(answer.Revision, revision)
 	})
-}
-
-func (w *worker) await(ctx context.Context, holds func() bool) bool {
-	for deadline := time.Now().Add(settling); time.Now().Before(deadline) && ctx.Err() == nil; time.Sleep(200 * time.Millisecond) {
-		if holds() {
-			return true
-		}
-	}
-	return false
 }
 
 // check holds the promises: the wanted revision runs, nothing is doubled, nothing is lost, and no lock is left.
@@ -198,7 +189,7 @@ func (w *worker) check(ctx context.Context, wanted string, run int) error {
 	if fmt.Sprint(held) != fmt.Sprint(w.kinds) {
 		return fmt.Errorf("the cloud holds %v, want %v", held, w.kinds)
 	}
-	if running := -1; !w.await(ctx, func() bool { running = w.containers(ctx, false); return running == containers }) {
+	if running := -1; !settles(ctx, func() bool { running = w.containers(ctx, false); return running == containers }) {
 		return fmt.Errorf("%d containers run, want %d", running, containers)
 	}
 	if locks, clouds := w.locks(), w.clouds(); len(locks) > 0 || clouds != 1 {
