@@ -3,7 +3,6 @@ package e2e
 import (
 	"maps"
 	"os/exec"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -27,9 +26,6 @@ while True:
     time.sleep(1)
 `
 )
-
-// builds fits what the engine prints when it builds an image.
-var builds = regexp.MustCompile(`docker:index:Image \S+ creating`)
 
 // TestGoBack holds that a way back takes a release's services as they were, and not their images alone: from a release that fails by its
 // configuration, and from one that has a service more. What that service would leave behind, its repository and its secret, stays, so
@@ -75,13 +71,13 @@ func TestGoBack(t *testing.T) {
 	}
 
 	// Back to before there was such a service, from a release that runs well; and forward.
-	if back := c.local(t, "rollback", good); builds.MatchString(back) {
+	if back := c.local(t, "rollback", good); building.MatchString(back) {
 		t.Errorf("the way back built something:\n%s", back)
 	}
 	c.runsAlone(t, good, ran)
 	c.keeps(t, "greeter", "greeting")
 	c.says(t, c.local(t, "releases"), good, three)
-	if forward := c.local(t, "rollback", three); builds.MatchString(forward) {
+	if forward := c.local(t, "rollback", three); building.MatchString(forward) {
 		t.Errorf("the way forward built something:\n%s", forward)
 	}
 	if now := c.outputs(t, "local"); now.Revision != three || len(now.Images) != 3 {
